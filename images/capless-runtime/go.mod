@@ -1,0 +1,3 @@
+module k8s-platform/capless-runtime
+
+go 1.22
