@@ -1,0 +1,162 @@
+import { readFile } from 'node:fs/promises'
+import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml'
+import { z } from 'zod'
+import { InputError, messageOf, type Problem } from '../process/errors.ts'
+import { nearestName } from '../process/nearest-name.ts'
+import { type Spec, specSchema } from './schema.ts'
+
+/** A valid spec and where it came from, so that later findings can point to a line. */
+export interface LoadedSpec {
+  readonly spec: Spec
+  readonly file: string
+  /** Line of the value at a path such as `['cluster', 'workers']`, counted from 1. */
+  lineOf(path: readonly (string | number)[]): number | undefined
+}
+
+/**
+ * Reads and validates the whole file before anything runs.
+ * @throws InputError with every problem: its path, line, value, what is allowed, and an example or the nearest known key.
+ */
+export async function loadSpec(file: string): Promise<LoadedSpec> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    throw new InputError(
+      [
+        {
+          name: 'spec',
+          value: file,
+          problem: `cannot be read: ${messageOf(error)}`,
+          allowed: 'path of a platform.yaml',
+        },
+      ],
+      { cause: error },
+    )
+  }
+  return parseSpec(text, file)
+}
+
+export function parseSpec(text: string, file: string): LoadedSpec {
+  const lines = new LineCounter()
+  // Aliases are bounded by the library: a file cannot blow up memory.
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  const [syntax] = document.errors
+  if (syntax !== undefined) {
+    const line = lines.linePos(syntax.pos[0]).line
+    throw new InputError(
+      [{ name: `${file}:${line}`, problem: `is not YAML: ${syntax.message.split('\n')[0] ?? ''}` }],
+      {
+        cause: syntax,
+      },
+    )
+  }
+  const lineOf = (path: readonly (string | number)[]): number | undefined => lineAt(document, lines, path)
+  let content: unknown
+  try {
+    content = document.toJS()
+  } catch (error) {
+    throw new InputError([{ name: file, problem: `is not usable YAML: ${messageOf(error)}` }], { cause: error })
+  }
+  const result = specSchema.safeParse(content)
+  if (result.success) return { spec: result.data, file, lineOf }
+  throw new InputError(result.error.issues.flatMap((issue) => problemsOf(issue, content, file, lineOf)))
+}
+
+function problemsOf(
+  issue: z.core.$ZodIssue,
+  content: unknown,
+  file: string,
+  lineOf: (path: readonly (string | number)[]) => number | undefined,
+): Problem[] {
+  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
+  const line = lineOf(path)
+  const where = (at: readonly (string | number)[]): string =>
+    `${file}${line === undefined ? '' : `:${lineOf(at) ?? line}`} ${renderPath(at)}`.trimEnd()
+  if (issue.code === 'unrecognized_keys') {
+    const known = keysAt(path)
+    return issue.keys.map((key) => {
+      const near = nearestName(key, known)
+      return {
+        name: where([...path, key]),
+        problem: `is not a known key${near === undefined ? '' : `; did you mean ${near}?`}`,
+        allowed: known.join(', '),
+      }
+    })
+  }
+  const value = valueAt(content, path)
+  const shown = value === undefined ? {} : { value: typeof value === 'string' ? value : JSON.stringify(value) }
+  return [{ name: where(path), ...shown, problem: explain(issue, value) }]
+}
+
+function explain(issue: z.core.$ZodIssue, value: unknown): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      if (value === undefined) return `is missing; allowed: ${issue.expected}`
+      // YAML reads 1.30 as the number 1.3: only quotes keep what was written.
+      if (issue.expected === 'string' && typeof value === 'number') return 'is a number; put it in quotes'
+      return `is not ${article(issue.expected)}`
+    case 'invalid_value': {
+      const allowed = issue.values.map(String)
+      const near = typeof value === 'string' ? nearestName(value, allowed) : undefined
+      return `${value === undefined ? 'is missing' : 'is not known'}; allowed: ${allowed.join(', ')}${near === undefined ? '' : `; did you mean ${near}?`}`
+    }
+    case 'too_small':
+      return `is too small; allowed: at least ${issue.minimum}`
+    case 'too_big':
+      return `is too big; allowed: at most ${issue.maximum}`
+    default:
+      return issue.message
+  }
+}
+
+function article(type: string): string {
+  return `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`
+}
+
+/** `cluster.nodes[1].taints`. */
+export function renderPath(path: readonly (string | number)[]): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? part : `${text}.${part}`),
+    '',
+  )
+}
+
+function valueAt(content: unknown, path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>(
+    (value, part) => (value as Record<string | number, unknown> | undefined | null)?.[part],
+    content,
+  )
+}
+
+function lineAt(document: Document, lines: LineCounter, path: readonly (string | number)[]): number | undefined {
+  for (let length = path.length; length >= 0; length--) {
+    const parent = length === 0 ? document.contents : document.getIn(path.slice(0, length - 1), true)
+    const key = path[length - 1]
+    if (isMap(parent) && key !== undefined) {
+      const pair = parent.items.find((item) => String(item.key) === String(key))
+      if (isNode(pair?.key) && pair.key.range) return lines.linePos(pair.key.range[0]).line
+    }
+    const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true)
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line
+  }
+  return undefined
+}
+
+/** The keys that the schema knows at a path, for the nearest name. */
+function keysAt(path: readonly (string | number)[]): string[] {
+  let schema: z.ZodType | undefined = specSchema
+  for (const part of path) {
+    schema = unwrap(schema)
+    if (schema instanceof z.ZodObject) schema = schema.shape[String(part)] as z.ZodType | undefined
+    else if (schema instanceof z.ZodArray) schema = schema.element as z.ZodType
+    else if (schema instanceof z.ZodRecord) schema = schema.valueType as z.ZodType
+    else return []
+  }
+  schema = unwrap(schema)
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+}
+
+function unwrap(schema: z.ZodType | undefined): z.ZodType | undefined {
+  return schema instanceof z.ZodOptional ? unwrap(schema.unwrap() as z.ZodType) : schema
+}

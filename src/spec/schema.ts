@@ -1,0 +1,109 @@
+import { z } from 'zod'
+
+/**
+ * platform.yaml, the one definition: validation, types and the editors' JSON schema come from here. A key is listed only when something reads it; an
+ * unknown key is an error with the nearest known name. Every value is optional: defaults are applied after spec, profile and inputs are merged.
+ */
+const duration = z
+  .string()
+  .regex(/^(\d+(\.\d+)?(ms|s|m|h))+$/, 'is not a duration; allowed: a number with a unit, such as 90s, 10m or 1h30m')
+  .describe('How long, such as `90s` or `10m`.')
+
+const count = (max: number) => z.number().int().min(0).max(max)
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'is not a DNS label; allowed: lower-case letters, digits and hyphens')
+  .max(63)
+
+export const kubernetesVersion = z
+  .string()
+  .regex(
+    /^v?\d+\.\d+(\.(\d+|x))?$/,
+    'is not a Kubernetes version; allowed: a minor such as "1.36", "1.36.x", or an exact one such as "1.36.4" (quote it)',
+  )
+
+const node = z.strictObject({
+  role: z.enum(['control-plane', 'worker']).describe('What the node does.'),
+  labels: z.record(z.string(), z.string()).optional().describe('Node labels.'),
+  taints: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^[^=:]+(=[^:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$/,
+          'is not a taint; allowed: key=value:NoSchedule',
+        ),
+    )
+    .optional()
+    .describe('Taints, as kubectl writes them.'),
+  zone: z.string().optional().describe('Value of topology.kubernetes.io/zone.'),
+})
+
+const cluster = z.strictObject({
+  provider: z.enum(['kind', 'k3d', 'k3s', 'rke2', 'kubeadm', 'existing']).optional().describe('Who makes the cluster.'),
+  name: name.max(40).optional().describe('Name of the cluster.'),
+  kubernetesVersion: kubernetesVersion.optional().describe('Kubernetes version: minor or exact.'),
+  providerVersion: z.string().optional().describe("Exact version of the provider's tool, or `preinstalled`."),
+  controlPlanes: count(9).min(1).optional().describe('Number of control-plane nodes.'),
+  workers: count(50).optional().describe('Number of worker nodes.'),
+  nodes: z.array(node).min(1).optional().describe('The nodes one by one, instead of the two counts.'),
+  nodeImage: z.string().optional().describe('Node image to use as it is.'),
+  config: z.string().optional().describe("Path of the provider's own config file, merged with the rest."),
+  extraArgs: z.array(z.string()).optional().describe("Further arguments for the provider's create command, one each."),
+  imageSource: z.enum(['registry', 'packages', 'auto']).optional().describe('Where container images come from.'),
+  registry: z
+    .strictObject({
+      enabled: z.boolean().optional().describe('Run a local registry beside the cluster.'),
+      port: count(65535).optional().describe('Its port on 127.0.0.1; a free one by default.'),
+      mirror: z.string().optional().describe('URL of a pull-through mirror for host and nodes.'),
+    })
+    .optional(),
+  kubectlVersion: z.string().optional().describe('kubectl to provide: `server`, an exact version, or `none`.'),
+  waitFor: z
+    .array(z.enum(['api', 'nodes', 'system']))
+    .optional()
+    .describe('What must be ready.'),
+  timeout: duration.optional(),
+})
+
+const app = z.strictObject({
+  name: z.enum(['voting-app']).optional().describe('Which app.'),
+  namespace: name.optional().describe('Namespace to deploy to.'),
+  images: z.enum(['auto', 'published', 'build']).optional().describe('Published images, or built from source.'),
+  values: z.string().optional().describe('Path of a Helm values file.'),
+  timeout: duration.optional(),
+})
+
+export const suites = ['readiness', 'dns', 'service-routing', 'vote-flow'] as const
+export const verdicts = ['fail', 'inconclusive', 'skipped'] as const
+
+const assertions = z.strictObject({
+  suites: z.array(z.enum(suites)).min(1).optional().describe('Suites to run.'),
+  failOn: z.array(z.enum(verdicts)).optional().describe('Verdicts that fail the run.'),
+  allowSkip: z.array(z.enum(suites)).optional().describe('Suites that may be skipped.'),
+  timeout: duration.optional(),
+})
+
+const platform = z.strictObject({
+  components: z
+    .array(z.enum(['metrics-server']))
+    .optional()
+    .describe('Components to install.'),
+})
+
+const body = {
+  cluster: cluster.optional(),
+  platform: platform.optional(),
+  app: app.optional(),
+  assertions: assertions.optional(),
+}
+
+export const specSchema = z.strictObject({
+  apiVersion: z.literal('k8s-platform/v1').describe('Version of this format.'),
+  ...body,
+  profiles: z.record(name, z.strictObject(body)).optional().describe('Named overlays, picked by `profile`.'),
+})
+
+export type Spec = z.infer<typeof specSchema>
+export type SpecBody = Omit<Spec, 'apiVersion' | 'profiles'>
