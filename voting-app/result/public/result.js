@@ -53,7 +53,7 @@ function show({ scores, total, pod }) {
   for (const choice of ['a', 'b']) {
     const count = scores[choice]
     const share = total === 0 ? 0 : count / total
-    byId(`percent-${choice}`).textContent = total === 0 ? '–' : `${percent(choice, scores, total)} %`
+    byId(`percent-${choice}`).textContent = total === 0 ? '–' : `${percent(choice, scores, total)}%`
     byId(`count-${choice}`).textContent = votes(count)
     // By the object model: the page's policy refuses inline styles in markup only.
     byId(`bar-${choice}`).style.setProperty('--share', String(share))

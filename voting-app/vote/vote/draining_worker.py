@@ -14,6 +14,7 @@ from types import FrameType
 from gunicorn.workers.gthread import ThreadWorker
 
 from .lifecycle import lifecycle
+from .settings import Settings
 
 
 class DrainingThreadWorker(ThreadWorker):
@@ -25,7 +26,7 @@ class DrainingThreadWorker(ThreadWorker):
         lifecycle.start_draining()
         # Answers from now on carry `Connection: close`.
         self.cfg.set("keepalive", 0)
-        drain = float(os.environ.get("DRAIN_SECONDS", "5"))
+        drain = Settings.from_environment(os.environ).drain_seconds
         self.log.info("draining for %.1f s", drain)
         timer = threading.Timer(drain, super().handle_exit, args=(sig, None))
         timer.daemon = True

@@ -24,6 +24,9 @@ class Settings:
     pod: str = "unknown"
     result_url: str | None = None
     log_level: str = "info"
+    port: int = 8080
+    threads: int = 32
+    drain_seconds: float = 5.0
 
     @staticmethod
     def from_environment(env: Mapping[str, str]) -> Settings:
@@ -62,6 +65,9 @@ class Settings:
             pod=env.get("POD_NAME") or env.get("HOSTNAME") or "unknown",
             result_url=result_url,
             log_level=choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+            port=int(number("PORT", 8080, 1, 65535)),
+            threads=int(number("THREADS", 32, 4, 512)),
+            drain_seconds=number("DRAIN_SECONDS", 5, 0, 600),
         )
         if problems:
             raise SettingsError("; ".join(problems))

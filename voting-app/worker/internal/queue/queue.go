@@ -147,7 +147,8 @@ func (q *Queue) Acknowledge(ctx context.Context, list string, payloads []string)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	_, err := q.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	// No MULTI: a full Redis queues no command, not even one that frees memory. Half an acknowledgement does no harm.
+	_, err := q.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, payload := range payloads {
 			p.LRem(ctx, list, 1, payload)
 		}

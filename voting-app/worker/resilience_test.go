@@ -1,0 +1,341 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/org/k8s-platform/voting-app/worker/internal/queue"
+	"github.com/org/k8s-platform/voting-app/worker/internal/testenv"
+)
+
+// world is a real Redis, a real Postgres and the real worker binary.
+type world struct {
+	t               *testing.T
+	redis, postgres *testenv.Server
+	client          *redis.Client
+	enqueue         *redis.Script
+	binary          string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, redis: testenv.Redis(t), postgres: testenv.Postgres(t), binary: filepath.Join(t.TempDir(), "worker")}
+	if output, err := exec.Command("go", "build", "-o", w.binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, output)
+	}
+	// The vote service's own script: what it writes is what the worker must read.
+	script, err := os.ReadFile("../vote/vote/enqueue.lua")
+	must(t, err)
+	w.enqueue = redis.NewScript(string(script))
+	w.client = redis.NewClient(&redis.Options{Addr: w.redis.Address(), MaxRetries: -1, DialTimeout: time.Second, ReadTimeout: 2 * time.Second})
+	t.Cleanup(func() { _ = w.client.Close() })
+	return w
+}
+
+// process is one running worker.
+type process struct {
+	command *exec.Cmd
+	output  *bytes.Buffer
+	url     string
+}
+
+func (w *world) start(pod string) *process {
+	w.t.Helper()
+	p := &process{command: exec.Command(w.binary), output: &bytes.Buffer{}}
+	port := 20000 + rand.N(10000)
+	p.url = fmt.Sprintf("http://127.0.0.1:%d", port)
+	p.command.Env = []string{"POD_NAME=" + pod, "PORT=" + strconv.Itoa(port), "HEARTBEAT_TTL_SECONDS=3", "BATCH_LIMIT=20",
+		"REDIS_HOST=127.0.0.1", "REDIS_PORT=" + strconv.Itoa(w.redis.Port),
+		"POSTGRES_HOST=127.0.0.1", "POSTGRES_PORT=" + strconv.Itoa(w.postgres.Port)}
+	p.command.Stdout, p.command.Stderr = p.output, p.output
+	must(w.t, p.command.Start())
+	w.t.Cleanup(func() { _ = p.command.Process.Kill(); _ = p.command.Wait() })
+	return p
+}
+
+func (p *process) kill() { _ = p.command.Process.Kill(); _ = p.command.Wait() }
+
+// stop sends SIGTERM and returns the exit code, or -1 when the worker does not end.
+func (p *process) stop() int {
+	_ = p.command.Process.Signal(syscall.SIGTERM)
+	timer := time.AfterFunc(20*time.Second, func() { _ = p.command.Process.Kill() })
+	defer timer.Stop()
+	_ = p.command.Wait()
+	return p.command.ProcessState.ExitCode()
+}
+
+func (w *world) vote(ctx context.Context, id, voter, choice string) (int64, error) {
+	reply, err := w.enqueue.Run(ctx, w.client, []string{"votes", "votes:sequence", "votes:recent"}, id, voter, choice, time.Now().UTC().Format(time.RFC3339Nano), 10000).Slice()
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(reply[0].(string), 10, 64)
+}
+
+func (w *world) query(sql string, into ...any) error {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
+	defer cancel()
+	connection, err := pgx.Connect(ctx, fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", w.postgres.Port))
+	if err != nil {
+		return err
+	}
+	defer connection.Close(context.Background())
+	return connection.QueryRow(ctx, sql).Scan(into...)
+}
+
+// nothingWaits is an error while any vote is still in Redis.
+func (w *world) nothingWaits() error {
+	lists, err := w.client.Keys(w.t.Context(), "votes:processing:*").Result()
+	if err != nil {
+		return err
+	}
+	for _, list := range append(lists, queue.Pending) {
+		if n, err := w.client.LLen(w.t.Context(), list).Result(); err != nil || n > 0 {
+			return fmt.Errorf("%s holds %d votes, %v", list, n, err)
+		}
+	}
+	return nil
+}
+
+func (w *world) counted(want int) func() error {
+	return func() error {
+		var got int
+		if err := w.query("SELECT count(*) FROM votes", &got); err != nil {
+			return err
+		}
+		if got != want {
+			return fmt.Errorf("%d of %d votes counted", got, want)
+		}
+		return nil
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func uuid(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
+
+// TestNoVoteIsLostOrCountedTwice casts 2,000 votes by 400 voters while a worker, Redis and Postgres are killed, and
+// compares the clients' journal with the database.
+func TestNoVoteIsLostOrCountedTwice(t *testing.T) {
+	w := newWorld(t)
+	first, second := w.start("worker-1"), w.start("worker-2")
+	testenv.Eventually(t, "worker ready", 20*time.Second, func() error { return get(first.url + "/ready") })
+
+	const votes, voters, clients = 2000, 400, 8
+	type ballot struct {
+		choice   string
+		sequence int64
+	}
+	var lock sync.Mutex
+	last := map[string]ballot{}
+	acknowledged, repeated := 0, 0
+	// Unbuffered, so that each fault falls where it is meant to.
+	progress := make(chan int)
+	var casting sync.WaitGroup
+	for c := range clients {
+		casting.Go(func() {
+			// A voter belongs to one client, so that its journal knows the order of that voter's votes.
+			for n := c; n < votes; n += clients {
+				voter, choice := fmt.Sprintf("voter-%d", n%voters), "ab"[rand.N(2):][:1]
+				deadline := time.Now().Add(60 * time.Second)
+				for {
+					sequence, err := w.vote(t.Context(), uuid(n), voter, choice)
+					lock.Lock()
+					if err == nil {
+						acknowledged++
+						if sequence > last[voter].sequence {
+							last[voter] = ballot{choice, sequence}
+						}
+						lock.Unlock()
+						break
+					}
+					// In doubt: the same vote again, as a client must.
+					repeated++
+					lock.Unlock()
+					if time.Now().After(deadline) {
+						t.Errorf("vote %d not accepted within a minute: %v", n, err)
+						return
+					}
+					time.Sleep(20 * time.Millisecond)
+				}
+				if n%7 == 0 {
+					_, _ = w.vote(t.Context(), uuid(n), voter, choice) // a client that repeats without need
+				}
+				progress <- n
+				time.Sleep(time.Duration(rand.N(10)) * time.Millisecond)
+			}
+		})
+	}
+	go func() { casting.Wait(); close(progress) }()
+	done := 0
+	var outage sync.WaitGroup
+	for range progress {
+		switch done++; done {
+		case 300:
+			first.kill()
+		case 600:
+			w.postgres.Kill()
+		case 800:
+			first = w.start("worker-1")
+		case 900:
+			w.postgres.Start()
+		case 1200:
+			outage.Go(func() {
+				w.redis.Kill()
+				time.Sleep(300 * time.Millisecond)
+				w.redis.Start()
+			})
+		case 1500:
+			second.kill()
+			w.start("worker-3")
+		}
+	}
+	outage.Wait()
+	t.Logf("acknowledged %d, attempts repeated %d", acknowledged, repeated)
+	testenv.Eventually(t, "every vote counted", 60*time.Second, w.counted(votes))
+	testenv.Eventually(t, "nothing left in Redis", 30*time.Second, w.nothingWaits)
+	if n := w.client.LLen(t.Context(), queue.Invalid).Val(); n != 0 {
+		t.Errorf("%d votes were set aside as invalid", n)
+	}
+	must(t, w.counted(votes)())
+	if acknowledged != votes || repeated == 0 {
+		t.Errorf("acknowledged %d of %d, %d repeats: the faults were to hit some attempts", acknowledged, votes, repeated)
+	}
+	var total int
+	must(t, w.query("SELECT count(*) FROM ballots", &total))
+	if total != voters {
+		t.Errorf("%d ballots for %d voters", total, voters)
+	}
+	for voter, want := range last {
+		var got ballot
+		must(t, w.query(fmt.Sprintf("SELECT choice, sequence FROM ballots WHERE voter_id = '%s'", voter), &got.choice, &got.sequence))
+		if got != want {
+			t.Errorf("%s: counted %v, last accepted %v", voter, got, want)
+		}
+	}
+}
+
+func TestAWorkerStartedBeforeItsDatabasesCountsOnceTheyCome(t *testing.T) {
+	w := newWorld(t)
+	w.redis.Kill()
+	w.postgres.Kill()
+	p := w.start("worker-1")
+	testenv.Eventually(t, "alive", 10*time.Second, func() error { return get(p.url + "/health") })
+	if err := get(p.url + "/ready"); err == nil {
+		t.Error("ready without databases")
+	}
+	w.redis.Start()
+	_, err := w.vote(t.Context(), uuid(1), "voter-1", "a")
+	must(t, err)
+	w.postgres.Start()
+	testenv.Eventually(t, "the vote counted", 20*time.Second, w.counted(1))
+	testenv.Eventually(t, "ready", 10*time.Second, func() error { return get(p.url + "/ready") })
+}
+
+func TestStopPutsBackWhatIsNotCounted(t *testing.T) {
+	w := newWorld(t)
+	p := w.start("worker-1")
+	testenv.Eventually(t, "ready", 20*time.Second, func() error { return get(p.url + "/ready") })
+	w.postgres.Kill()
+	for n := range 30 {
+		_, err := w.vote(t.Context(), uuid(n), "voter", "a")
+		must(t, err)
+	}
+	testenv.Eventually(t, "votes taken", 10*time.Second, func() error {
+		if lists := w.client.Keys(t.Context(), "votes:processing:*").Val(); len(lists) == 0 {
+			return errors.New("nothing taken")
+		}
+		return nil
+	})
+	if code := p.stop(); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, p.output)
+	}
+	if keys := w.client.Keys(t.Context(), "votes:processing:*").Val(); len(keys) != 0 {
+		t.Errorf("left %v", keys)
+	}
+	if keys := w.client.Keys(t.Context(), "votes:worker:*").Val(); len(keys) != 0 {
+		t.Errorf("left %v", keys)
+	}
+	if n := w.client.LLen(t.Context(), queue.Pending).Val(); n != 30 {
+		t.Errorf("%d of 30 votes wait", n)
+	}
+}
+
+func TestAFullRedisIsEmptied(t *testing.T) {
+	w := newWorld(t)
+	const votes = 500
+	for n := range votes {
+		_, err := w.vote(t.Context(), uuid(n), fmt.Sprintf("voter-%d", n), "b")
+		must(t, err)
+	}
+	must(t, w.client.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	if _, err := w.vote(t.Context(), uuid(votes), "late", "b"); err == nil || !strings.Contains(err.Error(), "OOM") {
+		t.Fatalf("want OOM, got %v", err)
+	}
+	w.start("worker-1")
+	testenv.Eventually(t, "every vote counted", 30*time.Second, w.counted(votes))
+	testenv.Eventually(t, "nothing left in Redis", 10*time.Second, w.nothingWaits)
+	must(t, w.client.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	_, err := w.vote(t.Context(), uuid(votes), "late", "b")
+	must(t, err)
+	testenv.Eventually(t, "voting goes on", 10*time.Second, w.counted(votes+1))
+}
+
+func TestInvalidRecordsDoNotStopTheCount(t *testing.T) {
+	w := newWorld(t)
+	must(t, w.client.RPush(t.Context(), queue.Pending, "rubbish", "{}", "\x00\xff").Err())
+	_, err := w.vote(t.Context(), uuid(1), "voter", "a")
+	must(t, err)
+	p := w.start("worker-1")
+	testenv.Eventually(t, "the vote counted", 20*time.Second, w.counted(1))
+	testenv.Eventually(t, "the rest set aside", 5*time.Second, func() error {
+		if n := w.client.LLen(t.Context(), queue.Invalid).Val(); n != 3 {
+			return fmt.Errorf("%d of 3", n)
+		}
+		return nil
+	})
+	response, err := http.Get(p.url + "/metrics")
+	must(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	must(t, err)
+	if !strings.Contains(string(body), "worker_votes_invalid_total 3") {
+		t.Error("the metric does not say 3")
+	}
+}
+
+func get(url string) error {
+	client := http.Client{Timeout: 5 * time.Second}
+	response, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(response.Body)
+		return fmt.Errorf("%s: %d %s", url, response.StatusCode, body)
+	}
+	return nil
+}
