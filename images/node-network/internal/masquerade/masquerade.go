@@ -41,8 +41,7 @@ func NewTable(namespace netns.NsHandle) *Table {
 }
 
 // Sync writes the rules when they differ from those written before, or always with force, and
-// returns whether it did. Each family's table is replaced in one transaction: a packet sees
-// either the old rules or the new. Established flows keep their translation.
+// returns whether it did. Established flows keep their translation.
 func (t *Table) Sync(rules Rules, force bool) (bool, error) {
 	if !force && t.applied != nil && reflect.DeepEqual(*t.applied, rules) {
 		return false, nil
@@ -59,19 +58,34 @@ func (t *Table) Sync(rules Rules, force bool) (bool, error) {
 
 // family holds what differs between the two address families.
 type family struct {
-	name                  string
-	table                 nftables.TableFamily
-	keyType               nftables.SetDatatype
-	sourceOffset, destOff uint32 // in the network header
-	length                uint32 // of an address, bytes
-	is4                   bool
+	name   string
+	table  nftables.TableFamily
+	source uint32 // offset of the source address in the network header, bytes
+	length uint32 // of an address, bytes
+	is4    bool
 }
 
 var (
-	ipv4 = family{"ip", nftables.TableFamilyIPv4, nftables.TypeIPAddr, 12, 16, 4, true}
-	ipv6 = family{"ip6", nftables.TableFamilyIPv6, nftables.TypeIP6Addr, 8, 24, 16, false}
+	ipv4 = family{"ip", nftables.TableFamilyIPv4, 12, 4, true}
+	ipv6 = family{"ip6", nftables.TableFamilyIPv6, 8, 16, false}
 )
 
+// replace writes, for one family:
+//
+//	chain postrouting {
+//	  type nat hook postrouting priority srcnat
+//	  ip saddr <pods> goto leaving        # for each range of pods
+//	}
+//	chain leaving {
+//	  ip daddr <cluster> return           # for each range of the cluster
+//	  masquerade fully-random
+//	}
+//
+// The base chain stays and only its rules are replaced, and ranges are rules instead of set
+// elements: the kernel reads which generation of the rules is current once per packet and base
+// chain, but anew for a second chain and for each set. Replacing the whole table let a packet
+// in some hundreds pass between the old chain and the new one. The rules run only for the
+// first packet of a flow.
 func (t *Table) replace(f family, rules Rules) error {
 	pods := ofFamily(plan.Merge(rules.Pods), f)
 	if len(pods) == 0 {
@@ -81,33 +95,34 @@ func (t *Table) replace(f family, rules Rules) error {
 	if err != nil {
 		return err
 	}
-	table := &nftables.Table{Name: TableName, Family: f.table}
-	// Adding first makes the deletion succeed where there is no table yet.
-	conn.AddTable(table)
-	conn.DelTable(table)
-	conn.AddTable(table)
-	sources := &nftables.Set{Table: table, Name: "pods", KeyType: f.keyType, Interval: true}
-	if err := conn.AddSet(sources, elements(pods)); err != nil {
-		return err
-	}
-	cluster := &nftables.Set{Table: table, Name: "cluster", KeyType: f.keyType, Interval: true}
-	if err := conn.AddSet(cluster, elements(ofFamily(rules.Cluster, f))); err != nil {
-		return err
-	}
+	table := conn.AddTable(&nftables.Table{Name: TableName, Family: f.table})
 	accept := nftables.ChainPolicyAccept
-	chain := conn.AddChain(&nftables.Chain{
+	postrouting := conn.AddChain(&nftables.Chain{
 		Name: "postrouting", Table: table, Type: nftables.ChainTypeNAT, Policy: &accept,
 		Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource,
 	})
-	// ip saddr @pods ip daddr != @cluster masquerade fully-random
-	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: f.sourceOffset, Len: f.length},
-		&expr.Lookup{SourceRegister: 1, SetName: sources.Name, SetID: sources.ID},
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: f.destOff, Len: f.length},
-		&expr.Lookup{SourceRegister: 1, SetName: cluster.Name, SetID: cluster.ID, Invert: true},
-		&expr.Masq{FullyRandom: true},
-	}})
+	leaving := conn.AddChain(&nftables.Chain{Name: "leaving", Table: table})
+	conn.FlushChain(postrouting)
+	conn.FlushChain(leaving)
+
+	for _, source := range pods {
+		conn.AddRule(&nftables.Rule{Table: table, Chain: postrouting,
+			Exprs: append(within(f.source, f.length, source), &expr.Verdict{Kind: expr.VerdictGoto, Chain: leaving.Name})})
+	}
+	for _, destination := range ofFamily(rules.Cluster, f) {
+		conn.AddRule(&nftables.Rule{Table: table, Chain: leaving,
+			Exprs: append(within(f.source+f.length, f.length, destination), &expr.Verdict{Kind: expr.VerdictReturn})})
+	}
+	conn.AddRule(&nftables.Rule{Table: table, Chain: leaving, Exprs: []expr.Any{&expr.Masq{FullyRandom: true}}})
 	return conn.Flush()
+}
+
+// within matches an address of the network header that lies in a range.
+func within(offset, length uint32, r plan.Range) []expr.Any {
+	return []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: length},
+		&expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: r.First.AsSlice(), ToData: r.Last.AsSlice()},
+	}
 }
 
 // remove deletes the table of a family that has no pods on this node, if it is there.
@@ -134,19 +149,6 @@ func ofFamily(ranges []plan.Range, f family) []plan.Range {
 	for _, r := range ranges {
 		if r.First.Is4() == f.is4 {
 			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// elements writes ranges the way the kernel's interval sets want them: a start, and an end
-// that is no longer part of the range. A range up to the last address has no end.
-func elements(ranges []plan.Range) []nftables.SetElement {
-	var out []nftables.SetElement
-	for _, r := range ranges {
-		out = append(out, nftables.SetElement{Key: r.First.AsSlice()})
-		if end := r.Last.Next(); end.IsValid() {
-			out = append(out, nftables.SetElement{Key: end.AsSlice(), IntervalEnd: true})
 		}
 	}
 	return out

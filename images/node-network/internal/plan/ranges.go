@@ -10,8 +10,8 @@ type Range struct {
 	First, Last netip.Addr
 }
 
-// Merge returns the disjoint, sorted ranges that cover exactly the given prefixes. nftables
-// refuses interval sets whose elements overlap.
+// Merge returns the fewest ranges that cover exactly the given prefixes, sorted. Nodes mostly
+// have neighbouring addresses and podCIDRs, so few ranges say it all.
 func Merge(prefixes []netip.Prefix) []Range {
 	ranges := make([]Range, 0, len(prefixes))
 	for _, prefix := range prefixes {
