@@ -59,6 +59,10 @@ const cluster = z.strictObject({
       mirror: z.string().optional().describe('URL of a pull-through mirror for host and nodes.'),
     })
     .optional(),
+  downloadBaseUrl: z
+    .string()
+    .optional()
+    .describe('Where pinned programs are downloaded from instead of their own sites.'),
   kubectlVersion: z.string().optional().describe('kubectl to provide: `server`, an exact version, or `none`.'),
   waitFor: z
     .array(z.enum(['api', 'nodes', 'system']))

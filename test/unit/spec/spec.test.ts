@@ -42,7 +42,7 @@ assertions:
       - platform.yaml:9 cluster.kubernetesVersion (got "1.36") is a number; put it in quotes
       - platform.yaml:5 cluster.controlPlanes (got "many") is not a number
       - platform.yaml:8 cluster.nodes[0].taints[0] (got "broken") is not a taint; allowed: key=value:NoSchedule
-      - platform.yaml:3 cluster.wokers is not a known key; did you mean workers?; allowed: provider, name, kubernetesVersion, providerVersion, controlPlanes, workers, nodes, nodeImage, config, extraArgs, imageSource, registry, kubectlVersion, waitFor, timeout
+      - platform.yaml:3 cluster.wokers is not a known key; did you mean workers?; allowed: provider, name, kubernetesVersion, providerVersion, controlPlanes, workers, nodes, nodeImage, config, extraArgs, imageSource, registry, downloadBaseUrl, kubectlVersion, waitFor, timeout
       - platform.yaml:11 assertions.suites[0] (got "reddiness") is not known; allowed: readiness, dns, service-routing, vote-flow; did you mean readiness?"
     `)
   })

@@ -1,0 +1,188 @@
+import { suites, verdicts } from '../spec/schema.ts'
+import type { Command, Flag } from './arguments.ts'
+
+const spec: Readonly<Record<string, Flag>> = {
+  spec: {
+    type: 'string',
+    value: 'FILE',
+    description: 'platform.yaml to follow. Default: ./platform.yaml where there is one.',
+  },
+  profile: { type: 'string', value: 'NAME', description: 'Named overlay of the spec.' },
+}
+const clusterName: Readonly<Record<string, Flag>> = {
+  'cluster-name': {
+    type: 'string',
+    value: 'NAME',
+    spec: 'cluster.name',
+    description: 'Name of the cluster. Default: k8s-platform.',
+  },
+}
+const verbose: Readonly<Record<string, Flag>> = {
+  verbose: { type: 'boolean', description: 'Show every command with its duration.' },
+}
+const cluster: Readonly<Record<string, Flag>> = {
+  provider: {
+    type: 'string',
+    of: ['kind', 'k3d', 'k3s', 'rke2', 'kubeadm', 'existing'],
+    spec: 'cluster.provider',
+    description: 'Who makes the cluster. Default: kind.',
+  },
+  'kubernetes-version': {
+    type: 'string',
+    value: '1.36',
+    spec: 'cluster.kubernetesVersion',
+    description: 'Kubernetes version, minor or exact.',
+  },
+  'provider-version': {
+    type: 'string',
+    value: 'v0.33.0',
+    spec: 'cluster.providerVersion',
+    description: "Exact version of the provider's tool, or preinstalled.",
+  },
+  'control-planes': {
+    type: 'integer',
+    value: '1',
+    spec: 'cluster.controlPlanes',
+    description: 'Control-plane nodes. Default: 1.',
+  },
+  workers: { type: 'integer', value: '3', spec: 'cluster.workers', description: 'Worker nodes. Default: 3.' },
+  config: {
+    type: 'string',
+    value: 'FILE',
+    spec: 'cluster.config',
+    description: "The provider's own config file, merged with the rest.",
+  },
+  'image-source': {
+    type: 'string',
+    of: ['auto', 'registry', 'packages'],
+    spec: 'cluster.imageSource',
+    description: 'Where images come from. Default: auto.',
+  },
+  'registry-mirror': {
+    type: 'string',
+    value: 'URL',
+    spec: 'cluster.registry.mirror',
+    description: 'Pull-through mirror for host and nodes.',
+  },
+  timeout: {
+    type: 'string',
+    value: '10m',
+    spec: 'cluster.timeout',
+    description: 'Deadline of the cluster. Default: 10m.',
+  },
+}
+const assertions: Readonly<Record<string, Flag>> = {
+  suites: {
+    type: 'list',
+    of: suites,
+    value: 'dns,vote-flow',
+    spec: 'assertions.suites',
+    description: `Suites to run: ${suites.join(', ')}.`,
+  },
+  'fail-on': {
+    type: 'list',
+    of: verdicts,
+    value: 'fail,inconclusive',
+    spec: 'assertions.failOn',
+    description: 'Verdicts that fail the run.',
+  },
+  'allow-skip': {
+    type: 'list',
+    of: suites,
+    value: 'dns',
+    spec: 'assertions.allowSkip',
+    description: 'Suites that may be skipped.',
+  },
+  'report-dir': { type: 'string', value: 'DIR', description: 'Folder for JUnit, JSON and HTML reports.' },
+}
+
+export const throughStages = ['cluster', 'platform', 'app', 'assert'] as const
+
+/** The command line, the one definition: parsing, help and docs/cli.md come from here. */
+export const commands = [
+  {
+    name: 'up',
+    summary: 'from nothing to a proven platform: cluster, components, app, assertions',
+    flags: {
+      ...spec,
+      ...clusterName,
+      ...cluster,
+      ...assertions,
+      through: { type: 'string', of: throughStages, description: 'Stop after this stage. Default: assert.' },
+      'install-docker': { type: 'boolean', description: 'Install and start a Docker engine when there is none.' },
+      ...verbose,
+    },
+  },
+  {
+    name: 'down',
+    summary: 'remove what up made; keeps the image cache and the engine, and names them',
+    flags: {
+      ...clusterName,
+      all: {
+        type: 'boolean',
+        description: 'Every cluster of ours, the image cache, and a Docker engine that we installed.',
+      },
+      ...verbose,
+    },
+  },
+  {
+    name: 'status',
+    summary: 'clusters of ours on this host, their nodes and URLs',
+    flags: { ...clusterName, ...verbose },
+  },
+  {
+    name: 'plan',
+    summary: 'what up would do here, without doing it',
+    flags: { ...spec, ...clusterName, ...cluster, ...assertions, ...verbose },
+  },
+  {
+    name: 'assert',
+    summary: 'run the assertion suites against a cluster, ours or any',
+    flags: {
+      ...spec,
+      ...clusterName,
+      kubeconfig: { type: 'string', value: 'FILE', description: 'Another cluster than ours.' },
+      context: { type: 'string', value: 'NAME', description: 'Context in that kubeconfig.' },
+      target: {
+        type: 'string',
+        of: ['voting-app', 'generic'],
+        description: 'What runs in the namespace. Default: voting-app.',
+      },
+      namespace: {
+        type: 'string',
+        value: 'NAME',
+        spec: 'app.namespace',
+        description: 'Namespace of the app. Default: voting-app.',
+      },
+      ...assertions,
+      ...verbose,
+    },
+  },
+  {
+    name: 'doctor',
+    summary: 'can this host run it? Each finding with the number found and the fix',
+    flags: { ...spec, ...cluster, ...verbose },
+  },
+  {
+    name: 'images',
+    summary: 'images built from package registries',
+    words: { name: 'action', of: ['build', 'list', 'prune'], required: true },
+    flags: {
+      'kubernetes-version': { type: 'string', value: '1.34', description: 'Kubernetes version to build for.' },
+      ...verbose,
+    },
+  },
+] as const satisfies readonly Command[]
+
+export type CommandName = (typeof commands)[number]['name']
+
+export function renderUsage(): string {
+  const width = Math.max(...commands.map((command) => command.name.length)) + 2
+  return [
+    'k8s-platform: from nothing to a proven Kubernetes platform',
+    '',
+    ...commands.map((command) => `  ${command.name.padEnd(width)}${command.summary}`),
+    '',
+    'k8s-platform COMMAND --help lists the flags. Exit codes: docs/cli.md.',
+  ].join('\n')
+}

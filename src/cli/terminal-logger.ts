@@ -1,0 +1,71 @@
+import type { Clock } from '../process/clock.ts'
+import type { Logger } from '../process/log.ts'
+import { formatSeconds } from '../process/wait.ts'
+
+export interface TerminalLoggerOptions {
+  readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
+  readonly clock: Clock
+  /** Also show debug lines and quiet commands. */
+  readonly verbose: boolean
+}
+
+/** Between two plain progress lines where nothing can be overwritten: CI logs are read by people. */
+const plainProgressMs = 5_000
+const clearLine = '\r\x1b[2K'
+
+/** Live on a terminal: the last line is the current reason for waiting. Plain lines elsewhere. */
+export function terminalLogger({ stream, clock, verbose }: TerminalLoggerOptions): Logger {
+  const live = stream.isTTY === true
+  const origin = clock.monotonic()
+  const secrets: string[] = []
+  let shown = false
+  let lastPlain = Number.NEGATIVE_INFINITY
+
+  const clean = (text: string): string => secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text)
+  const stamp = (): string => `${((clock.monotonic() - origin) / 1000).toFixed(1).padStart(6)} s  `
+  const line = (text: string): void => {
+    if (shown) stream.write(clearLine)
+    shown = false
+    stream.write(`${clean(text)}\n`)
+  }
+  const coloured = (code: number, text: string): string => (live ? `\x1b[${code}m${text}\x1b[0m` : text)
+
+  return {
+    debug(message) {
+      if (verbose) line(coloured(2, `${stamp()}${message}`))
+    },
+    info(message) {
+      // Commands and their durations are for whoever looks into a problem; the phases tell the story.
+      if (verbose || !message.startsWith('$ ')) line(`${stamp()}${message}`)
+    },
+    notice: (message) => line(`${stamp()}${message}`),
+    warning: (message) => line(`${stamp()}${coloured(33, 'warning:')} ${message}`),
+    error: (message) => line(`${stamp()}${coloured(31, 'error:')} ${message}`),
+    async group(title, body) {
+      line(`${stamp()}${coloured(1, title)}`)
+      const started = clock.monotonic()
+      try {
+        const result = await body()
+        line(`${stamp()}${coloured(32, 'done')} ${title} (${formatSeconds(clock.monotonic() - started)})`)
+        return result
+      } catch (error) {
+        line(`${stamp()}${coloured(31, 'failed')} ${title} (${formatSeconds(clock.monotonic() - started)})`)
+        throw error
+      }
+    },
+    progress(message) {
+      if (live) {
+        const width = Math.max(20, (stream.columns ?? 80) - 1)
+        stream.write(`${clearLine}${clean(`${stamp()}${message}`).replace(/\s+/g, ' ').slice(0, width)}`)
+        shown = true
+        return
+      }
+      if (clock.monotonic() - lastPlain < plainProgressMs) return
+      lastPlain = clock.monotonic()
+      line(`${stamp()}${message}`)
+    },
+    mask(secret) {
+      if (secret.length > 0) secrets.push(secret)
+    },
+  }
+}
