@@ -1,8 +1,9 @@
-import { mkdir, open } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { randomUUID } from 'node:crypto'
+import { link, rename } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Host } from '../process/host.ts'
 import { waitFor } from '../process/wait.ts'
-import { at, identify, isRunning, type Machine, type ProcessIdentity, readText, remove } from './machine.ts'
+import { at, identify, isRunning, type Machine, type ProcessIdentity, readText, remove, writeText } from './machine.ts'
 
 const lockTimeoutMs = 900_000
 
@@ -12,12 +13,20 @@ const lockTimeoutMs = 900_000
  */
 export async function withLock<T>(host: Host, machine: Machine, name: string, body: () => Promise<T>): Promise<T> {
   const file = join(host.paths.state, `${name}.lock`)
-  await waitFor(host, `lock ${file}`, () => acquire(machine, file), {
+  // A lock that cannot be written (a read-only state folder) will not be writable later either: no "not yet".
+  let failure: unknown
+  const look = () =>
+    acquire(machine, file).catch((error: unknown) => {
+      failure = error
+      return undefined
+    })
+  await waitFor(host, `lock ${file}`, look, {
     done: (holder) => holder === undefined,
     explain: (holder) => `held by process ${holder}`,
     timeoutMs: lockTimeoutMs,
     hint: `Another run is changing Docker on this machine. When there is none, delete ${file}.`,
   })
+  if (failure !== undefined) throw failure
   try {
     return await body()
   } finally {
@@ -28,22 +37,34 @@ export async function withLock<T>(host: Host, machine: Machine, name: string, bo
 /** Takes the lock, or tells who holds it. */
 async function acquire(machine: Machine, file: string): Promise<number | undefined> {
   const self = (await identify(machine, process.pid)) ?? { pid: process.pid, startTicks: '', bootId: '' }
-  await mkdir(dirname(at(machine, file)), { recursive: true })
+  // Written in full before it gets its name: nobody ever reads half a lock.
+  const own = `${file}.${process.pid}.${randomUUID()}`
+  await writeText(machine, own, JSON.stringify(self), 0o600)
   try {
-    const handle = await open(at(machine, file), 'wx', 0o600)
-    await handle.writeFile(JSON.stringify(self))
-    await handle.close()
-    return undefined
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (await claim(machine, own, file)) return undefined
+    const text = await readText(machine, file)
+    const holder = parseHolder(text)
+    if (text === undefined || (holder !== undefined && (await isRunning(machine, holder)))) return holder?.pid ?? 0
+    // The holder is gone. Move its lock away instead of deleting it: of several who see this, one gets to move it.
+    const stale = `${own}.stale`
+    await rename(at(machine, file), at(machine, stale)).catch(() => {})
+    const moved = await readText(machine, stale)
+    if (moved !== undefined && moved !== text) await claim(machine, stale, file) // somebody's fresh one: put it back
+    await remove(machine, stale)
+    return holder?.pid ?? 0
+  } finally {
+    await remove(machine, own)
   }
-  const holder = parseHolder(await readText(machine, file))
-  // An unreadable lock is one being written: look again.
-  if (holder === undefined) return 0
-  if (holder.pid !== process.pid && (await isRunning(machine, holder))) return holder.pid
-  if (holder.pid === process.pid && holder.startTicks === self.startTicks) return holder.pid
-  await remove(machine, file)
-  return holder.pid
+}
+
+async function claim(machine: Machine, own: string, file: string): Promise<boolean> {
+  try {
+    await link(at(machine, own), at(machine, file))
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
 }
 
 function parseHolder(text: string | undefined): ProcessIdentity | undefined {

@@ -78,6 +78,7 @@ export async function purgePackages(host: Host, machine: Machine, packages: read
 /** Those of the packages that are installed or have left configuration behind. */
 async function installedOf(host: Host, packages: readonly string[]): Promise<string[]> {
   if (packages.length === 0) return []
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const { stdout } = await host.exec.run('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\\n', ...packages], {
     quiet: true,
     allowFailure: true,

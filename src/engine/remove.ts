@@ -1,0 +1,103 @@
+import { messageOf, UnsupportedError } from '../process/errors.ts'
+import type { Host } from '../process/host.ts'
+import { stopDaemon } from './daemon.ts'
+import { removeDockerRules } from './firewall.ts'
+import { withLock } from './lock.ts'
+import { isRunning, type Machine, readText, remove, thisMachine } from './machine.ts'
+import { purgePackages } from './packages.ts'
+import { type EngineRecord, readRecord, removeRecord } from './record.ts'
+import { unseal } from './seal.ts'
+import { engineVersion } from './version.ts'
+
+/** What of an engine we put on this machine, for people. Empty when everything Docker here is the user's. */
+export async function describeEngine(host: Host, machine: Machine = thisMachine): Promise<string[]> {
+  const record = await readRecord(host, machine)
+  if (record === undefined) return []
+  const lines: string[] = []
+  if (record.daemon !== undefined && (await isRunning(machine, record.daemon))) {
+    lines.push(`dockerd, process ${record.daemon.pid}, started by this toolkit`)
+  }
+  if (record.packages.length > 0) lines.push(`packages installed by this toolkit: ${record.packages.join(', ')}`)
+  if (record.created.includes('/var/lib/docker')) lines.push("/var/lib/docker, Docker's images and volumes")
+  if (record.runtimeWrapper !== undefined) lines.push(`${record.runtimeWrapper}, Docker's default runtime here`)
+  return lines
+}
+
+/**
+ * Undoes exactly what the record says was done for the engine: stops the dockerd that we started, purges the packages that we installed, deletes
+ * the folders that did not exist before, and puts kernel settings and the firewall back. An engine of the user's is not touched.
+ *
+ * @returns what was removed, for people; empty when there was nothing to do
+ * @throws UnsupportedError ENGINE_IN_USE while containers run that are not a cluster's of ours
+ */
+export async function removeEngine(host: Host, machine: Machine = thisMachine): Promise<string[]> {
+  return await withLock(host, machine, 'engine', async () => {
+    const record = await readRecord(host, machine)
+    if (record === undefined) return []
+    await refuseWhileUsed(host)
+    const before = await describeEngine(host, machine)
+    await unseal(host).catch((error: unknown) => host.log.warning(`cleanup: ${messageOf(error)}`))
+    if (record.daemon !== undefined) await stopDaemon(host, machine, record.daemon)
+    else if (record.packages.length > 0) await stopService(host)
+    else return []
+    const networks = await bridgesOfDocker(host)
+    await unmountBelow(host, machine, record)
+    for (const bridge of networks) await host.exec.run('ip', ['link', 'delete', bridge], quietly)
+    await removeDockerRules(host, record.firewall)
+    const kept = await purgePackages(host, machine, record.packages)
+    if (kept.length > 0) host.log.notice(`kept, because other packages need them by now: ${kept.join(', ')}`)
+    for (const path of record.created) await remove(machine, path)
+    if (record.createdGroup && !kept.includes('docker.io')) await host.exec.run('groupdel', ['docker'], quietly)
+    await restoreSysctls(host, machine, record)
+    await removeRecord(host, machine)
+    return before
+  })
+}
+
+const quietly = { quiet: true, allowFailure: true } as const
+
+/** Stopping the engine would end whatever else somebody runs in it. */
+async function refuseWhileUsed(host: Host): Promise<void> {
+  if ((await engineVersion(host)) === undefined) return
+  const { stdout } = await host.exec.run('docker', ['ps', '--format', '{{.Names}}'], { quiet: true })
+  const names = stdout.split('\n').filter((name) => name !== '')
+  if (names.length === 0) return
+  throw new UnsupportedError(`Docker is still running ${names.length} container(s): ${names.join(', ')}`, {
+    code: 'ENGINE_IN_USE',
+    hint: 'Delete the clusters with `k8s-platform down` and stop what else runs (docker stop), then run `down --all` again.',
+  })
+}
+
+async function stopService(host: Host): Promise<void> {
+  await host.exec.run('systemctl', ['stop', 'docker.service', 'docker.socket', 'containerd.service'], {
+    quiet: true,
+    allowFailure: true,
+    timeoutMs: 120_000,
+  })
+}
+
+/** docker0 and the bridges of networks that were never removed: dockerd leaves them standing. */
+async function bridgesOfDocker(host: Host): Promise<string[]> {
+  const { stdout } = await host.exec.run('ip', ['-json', 'link', 'show', 'type', 'bridge'], { quiet: true })
+  const links = JSON.parse(stdout.trim() === '' ? '[]' : stdout) as { ifname: string }[]
+  return links.map((link) => link.ifname).filter((name) => /^(docker0|kp-sealed0|br-[0-9a-f]{12})$/.test(name))
+}
+
+/** Overlay, shm and namespace mounts of containers that a killed dockerd could not take down; deepest first. */
+async function unmountBelow(host: Host, machine: Machine, record: EngineRecord): Promise<void> {
+  const roots = record.created.filter((path) => path.startsWith('/var/lib/') || path.startsWith('/run/'))
+  const mounts = ((await readText(machine, '/proc/self/mounts')) ?? '')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((target) => roots.some((root) => target === root || target.startsWith(`${root}/`)))
+  for (const target of mounts.reverse()) await host.exec.run('umount', [target], quietly)
+}
+
+async function restoreSysctls(host: Host, machine: Machine, record: EngineRecord): Promise<void> {
+  for (const [name, value] of Object.entries(record.sysctls)) {
+    const now = await readText(machine, `/proc/sys/${name}`)
+    if (now !== undefined && now.trim() !== value) {
+      await host.exec.run('sysctl', ['-q', '-w', `${name.replaceAll('/', '.')}=${value}`], quietly)
+    }
+  }
+}
