@@ -14,13 +14,17 @@ export type ImageSource = 'registry' | 'packages'
 /** What to make, after inputs and spec are merged and defaults applied. */
 export interface ClusterRequest {
   readonly name: string
+  /** Only `kind` for now; undefined is kind. */
+  readonly provider?: string
   /** `1.36`, `1.36.x` or exact; undefined is the image source's default. */
   readonly kubernetesVersion?: string
   /** Exact version of the provider's tool, `preinstalled`, or undefined for the pinned default. */
   readonly providerVersion?: string
   readonly nodes: readonly NodeRequest[]
+  /** True when nobody asked for `nodes`: then a user's `config` that lists nodes decides alone. */
+  readonly nodesDefaulted?: boolean
   readonly nodeImage?: string
-  /** Path of the user's own provider config (a kind config), merged with the rest. */
+  /** Path of the user's own provider config (a kind config), merged with the rest (kind-config.ts states the rules). */
   readonly config?: string
   readonly extraArgs: readonly string[]
   readonly registry: boolean
@@ -57,6 +61,8 @@ export interface Cluster {
   readonly loadBalancerRange?: string
   /** NodePort -> `127.0.0.1:<host port>`. */
   readonly hostPorts: Readonly<Record<string, string>>
+  /** Programs found or downloaded for this cluster, by name: absolute paths. `kubectl` only where it was asked for. */
+  readonly tools: Readonly<Record<string, string>>
 }
 
 export interface Provider {

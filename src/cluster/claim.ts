@@ -1,0 +1,52 @@
+import { ToolkitError } from '../process/errors.ts'
+import type { Host } from '../process/host.ts'
+import { isLeftover, sweepLeftovers } from './leftovers.ts'
+import { type ClusterState, claimState, readState } from './state.ts'
+import { teardownCluster } from './teardown.ts'
+
+/**
+ * Makes the name ours by writing the state, after removing what dead runs left. Resolves with undefined then, or with the state of a cluster of that name that
+ * lives and was made from the same request, which the caller may use. Rejects with ToolkitError `CLUSTER_EXISTS` for a living one that is somebody else's or
+ * different.
+ */
+export async function claimCluster(
+  host: Host,
+  state: ClusterState,
+  mayReuse: boolean,
+): Promise<ClusterState | undefined> {
+  await sweepLeftovers(host)
+  const attempts = 3
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    const present = await readState(host, state.name)
+    if (present !== undefined) {
+      if (present.phase === 'failed' && present.owner.kind === 'person') {
+        host.log.info(`cluster ${state.name} failed when it was made; starting afresh`)
+        await teardownCluster(host, state.name)
+      } else if (await isLeftover(present)) {
+        await teardownCluster(host, state.name)
+      } else if (mayReuse && present.phase === 'ready' && present.requestKey === state.requestKey) {
+        return present
+      } else {
+        throw exists(present, state)
+      }
+    }
+    // Containers without a state: made by plain kind, or by a version that kept none. Their name is taken all the same; kind says so.
+    if (await claimState(host, state)) return undefined
+  }
+  const present = await readState(host, state.name)
+  throw exists(present ?? state, state)
+}
+
+function exists(present: ClusterState, wanted: ClusterState): ToolkitError {
+  const different = present.phase === 'ready' && present.requestKey !== wanted.requestKey
+  const by = present.owner.runId === undefined ? `process ${present.owner.pid}` : `run ${present.owner.runId}`
+  return new ToolkitError(
+    different
+      ? `cluster ${present.name} exists already and was made from other settings`
+      : `cluster ${present.name} exists already (${present.phase}, made by ${by} at ${present.createdAt})`,
+    {
+      code: 'CLUSTER_EXISTS',
+      hint: `Take it down first (\`k8s-platform down\`, or the teardown action with cluster-name: ${present.name}), or choose another cluster-name.`,
+    },
+  )
+}

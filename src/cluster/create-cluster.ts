@@ -1,0 +1,324 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Kubernetes } from '../kubernetes/client.ts'
+import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
+import { CancelledError, messageOf, NotReadyError, UnsupportedError } from '../process/errors.ts'
+import type { Host } from '../process/host.ts'
+import { supportedArchitecture } from '../tools/platform.ts'
+import type { ToolCache } from '../tools/tool-cache.ts'
+import { advertiseHostPorts, advertiseRegistry } from './advertise.ts'
+import { claimCluster } from './claim.ts'
+import { culpritOf } from './culprit.ts'
+import { collectDiagnostics } from './diagnostics.ts'
+import { type HostFacts, hostFacts } from './host-facts.ts'
+import type { ImageSupply } from './image-supply.ts'
+import { createKindCluster, type KindCluster } from './kind.ts'
+import { contextOf, exportKubeconfig } from './kubeconfig.ts'
+import { installKubectl } from './kubectl.ts'
+import { checkCgroupVersion, resolveKubernetesVersion, versionOfNodeImage } from './kubernetes-version.ts'
+import { loadBalancerRange } from './load-balancer-range.ts'
+import { clusterNodes, startNodes } from './nodes.ts'
+import type { ClusterOwner } from './owner.ts'
+import { preflight } from './preflight.ts'
+import type { Cluster, ClusterRequest } from './provider.ts'
+import { waitUntilReady } from './readiness.ts'
+import { proberImage } from './readiness-dns.ts'
+import { type ClusterState, listStates, readState, saveState } from './state.ts'
+import { supplyFor } from './supply.ts'
+
+export interface SetupOptions {
+  readonly owner: ClusterOwner
+  /** This machine, `process.platform` and `process.arch`. */
+  readonly machine: { readonly platform: string; readonly arch: string }
+  /** For the cluster's own files: kubeconfig, logs. Absolute, not shared with anything. Default `<temp>/<cluster name>`. */
+  readonly folder?: string
+  readonly toolCache?: ToolCache
+  /** A kubeconfig of the user's that shall get the context too. */
+  readonly exportKubeconfig?: string
+  /** Use a cluster of this name that was made from the same request, after checking that it is ready. Without it such a cluster is an error. */
+  readonly reuse?: boolean
+  /** Called with each state as it is saved, the first time before anything is created. */
+  readonly onState?: (state: ClusterState) => void | Promise<void>
+  /** Called as soon as there is an API to talk to, long before everything is ready. */
+  readonly onKubeconfig?: (kubeconfig: string, context: string) => void | Promise<void>
+}
+
+export interface SetupResult extends Cluster {
+  readonly logsPath: string
+  /** True when the cluster was there already. */
+  readonly reused: boolean
+  /** Tries that the creation took; 0 when reused. */
+  readonly attempts: number
+}
+
+/**
+ * From nothing to a cluster that is really ready: checks, tools, images, nodes, registry, readiness gate, each a phase in `host.timings`. Rejects with the error that
+ * explains the failure; the evidence then lies under the state's `logsPath`, and `teardownCluster` removes what was made.
+ */
+export async function setupCluster(host: Host, request: ClusterRequest, options: SetupOptions): Promise<SetupResult> {
+  const architecture = supportedArchitecture(options.machine)
+  if ((request.provider ?? 'kind') !== 'kind') {
+    throw new UnsupportedError(`provider ${request.provider} is not supported yet`, {
+      code: 'PROVIDER_UNSUPPORTED',
+      hint: 'Use `provider: kind`.',
+    })
+  }
+  const started = host.clock.monotonic()
+  const deadline = started + request.timeoutMs
+  const supply = await supplyFor({
+    request,
+    architecture,
+    ...(options.toolCache === undefined ? {} : { toolCache: options.toolCache }),
+  })
+  const version = await host.timings.phase('preflight', () => checkEverything(host, request, options, supply))
+  const initial = initialState(host, request, options, version, await requestKey(request, version))
+  const present = await claimCluster(host, initial, options.reuse === true)
+  const journal = new StateJournal(host, present ?? initial, options.onState)
+  await journal.update({})
+  try {
+    const made =
+      present === undefined
+        ? await create(host, request, supply, version, journal, deadline)
+        : await reuse(host, request, present, supply, deadline)
+    return await finish(host, request, options, supply, made, journal, deadline)
+  } catch (error) {
+    await explainFailure(host, journal, error)
+    throw withCulprit(error, journal.state)
+  }
+}
+
+async function checkEverything(
+  host: Host,
+  request: ClusterRequest,
+  options: SetupOptions,
+  supply: ImageSupply,
+): Promise<string> {
+  const facts: HostFacts = await hostFacts(host)
+  // A cluster that is there already has its memory, its disk and its ports.
+  const existing = options.reuse === true ? await readState(host, request.name) : undefined
+  await preflight(request, existing?.phase === 'ready' ? undefined : { facts, nodeCount: request.nodes.length })
+  const version =
+    request.nodeImage === undefined
+      ? resolve(host, request, await supply.versions())
+      : (versionOfNodeImage(request.nodeImage) ?? request.kubernetesVersion ?? 'unknown')
+  checkCgroupVersion(version, facts.cgroupVersion)
+  host.log.info(`Kubernetes ${version} on Docker ${facts.dockerVersion}, cgroup v${facts.cgroupVersion}`)
+  return version
+}
+
+function resolve(host: Host, request: ClusterRequest, available: readonly string[]): string {
+  const { version, defaulted } = resolveKubernetesVersion(request.kubernetesVersion, request.imageSource, available)
+  if (defaulted) host.log.info(`no kubernetes-version was given; image-source ${request.imageSource} takes ${version}`)
+  return version
+}
+
+/** What is known after the creation, or of a cluster that was there. */
+type Made = Pick<KindCluster, 'published' | 'attempts' | 'kindPath' | 'kindVersion'> & { readonly reused: boolean }
+
+async function create(
+  host: Host,
+  request: ClusterRequest,
+  supply: ImageSupply,
+  kubernetesVersion: string,
+  journal: StateJournal,
+  deadline: number,
+): Promise<Made> {
+  const { folder, kubeconfig, logsPath } = journal.state
+  const made = await createKindCluster(host, {
+    request,
+    supply,
+    kubernetesVersion,
+    folder,
+    kubeconfig,
+    logsPath,
+    deadline,
+    record: (facts) => journal.update(facts),
+  })
+  const neighbours = (await listStates(host)).filter((state) => state.name !== request.name)
+  const taken = neighbours.flatMap((state) => state.loadBalancerRange ?? [])
+  const range = made.subnet === undefined ? undefined : loadBalancerRange(made.subnet, taken)
+  await journal.update({ hostPorts: made.hostPorts, ...(range === undefined ? {} : { loadBalancerRange: range }) })
+  return { ...made, reused: false }
+}
+
+async function reuse(
+  host: Host,
+  request: ClusterRequest,
+  present: ClusterState,
+  supply: ImageSupply,
+  deadline: number,
+): Promise<Made> {
+  host.log.info(`cluster ${present.name} is there already, made at ${present.createdAt}; checking that it is ready`)
+  const tool = await host.timings.phase('tools', () => supply.tool(host, 'kind', request.providerVersion ?? ''))
+  await host.timings.phase('start nodes', () => startNodes(host, present.name, deadline - host.clock.monotonic()))
+  const { registry } = present
+  const published =
+    registry === undefined
+      ? Promise.resolve()
+      : host.timings.phase('publish images', () => supply.publish(host, registry))
+  published.catch(() => {})
+  return { kindPath: tool.path, kindVersion: tool.version, published, attempts: 0, reused: true }
+}
+
+async function finish(
+  host: Host,
+  request: ClusterRequest,
+  options: SetupOptions,
+  supply: ImageSupply,
+  made: Made,
+  journal: StateJournal,
+  deadline: number,
+): Promise<SetupResult> {
+  const { kubeconfig, context, name } = journal.state
+  await options.onKubeconfig?.(kubeconfig, context)
+  const kubernetes = await createKubernetes(host, { kubeconfig, context })
+  const nodes = await clusterNodes(host, name, journal.state.network?.name ?? 'kind')
+  const ready = waitUntilReady(host, kubernetes, {
+    nodes: nodes.map((node) => node.name),
+    waitFor: request.waitFor,
+    timeoutMs: deadline - host.clock.monotonic(),
+    dnsImage: proberImage,
+    imagesReady: made.published,
+  })
+  const [gate, serverVersion, published] = await Promise.allSettled([
+    ready,
+    serverFacts(kubernetes, journal.state),
+    made.published,
+  ])
+  for (const result of [gate, published, serverVersion]) if (result.status === 'rejected') throw result.reason
+  const kubernetesVersion = serverVersion.status === 'fulfilled' ? serverVersion.value : ''
+  const kubectl = await host.timings.phase('kubectl', () =>
+    installKubectl(host, supply, request.kubectlVersion, kubernetesVersion),
+  )
+  if (options.exportKubeconfig !== undefined) {
+    // Recorded first, so that a kill in between leaves nothing behind.
+    await journal.update({ exportedTo: options.exportKubeconfig })
+    await exportKubeconfig(kubeconfig, options.exportKubeconfig)
+  }
+  await journal.update({
+    phase: 'ready',
+    kubernetesVersion,
+    tools: {
+      ...journal.state.tools,
+      ...(kubectl === undefined ? {} : { kubectl: { version: kubectl.version, path: kubectl.path } }),
+    },
+  })
+  const { registry, loadBalancerRange: range, hostPorts, logsPath } = journal.state
+  return {
+    name,
+    provider: 'kind',
+    kubeconfig,
+    context,
+    kubernetesVersion,
+    providerVersion: made.kindVersion,
+    nodes,
+    hostPorts,
+    logsPath,
+    reused: made.reused,
+    attempts: made.attempts,
+    tools: { kind: made.kindPath, ...(kubectl === undefined ? {} : { kubectl: kubectl.path }) },
+    ...(registry === undefined ? {} : { registry: `127.0.0.1:${registry.port}` }),
+    ...(range === undefined ? {} : { loadBalancerRange: range }),
+  }
+}
+
+/** Asks for the version and leaves our ConfigMaps; waits for nothing but the API, so it runs beside the gate. */
+async function serverFacts(kubernetes: Kubernetes, state: ClusterState): Promise<string> {
+  await Promise.all([
+    advertiseHostPorts(kubernetes, state.hostPorts),
+    state.registry === undefined ? undefined : advertiseRegistry(kubernetes, state.name, state.registry.port),
+  ])
+  const version = JSON.parse(await kubernetes.raw('/version')) as { readonly gitVersion: string }
+  return version.gitVersion.replace(/^v/, '')
+}
+
+async function explainFailure(host: Host, journal: StateJournal, error: unknown): Promise<void> {
+  // On a cancelled run every second belongs to the clean-up.
+  if (host.signal.aborted || error instanceof CancelledError) return
+  const { state } = journal
+  host.log.info(`collecting evidence under ${state.logsPath}`)
+  await journal
+    .update({ phase: 'failed' })
+    .catch((problem: unknown) => host.log.warning(`the state was not saved: ${messageOf(problem)}`))
+  const kubernetes = await createKubernetes(host, { kubeconfig: state.kubeconfig, context: state.context }).catch(
+    () => undefined,
+  )
+  const { kind } = state.tools
+  await host.timings.phase('diagnostics', () =>
+    collectDiagnostics(host, {
+      cluster: state.name,
+      folder: state.logsPath,
+      ...(kind === undefined ? {} : { kind: kind.path }),
+      ...(kubernetes === undefined ? {} : { kubernetes }),
+    }),
+  )
+}
+
+/** The error as it is for code and hint, with the explaining fact in its message: it becomes the one annotation. */
+function withCulprit(error: unknown, state: ClusterState): unknown {
+  if (!(error instanceof NotReadyError)) return error
+  return new NotReadyError(culpritOf(error), {
+    code: error.code,
+    cause: error.cause ?? error,
+    hint: error.hint ?? `Everything collected lies under ${state.logsPath}.`,
+    diagnostics: error.diagnostics,
+  })
+}
+
+function initialState(
+  host: Host,
+  request: ClusterRequest,
+  options: SetupOptions,
+  version: string,
+  key: string,
+): ClusterState {
+  const folder = options.folder ?? join(host.paths.temp, request.name)
+  const now = host.clock.now().toISOString()
+  return {
+    schema: 1,
+    name: request.name,
+    provider: 'kind',
+    phase: 'creating',
+    owner: options.owner,
+    imageSource: request.imageSource,
+    kubernetesVersion: version,
+    tools: {},
+    kubeconfig: join(folder, 'kubeconfig'),
+    context: contextOf(request.name),
+    folder,
+    logsPath: join(folder, 'logs'),
+    hostPorts: {},
+    requestKey: key,
+    createdAt: now,
+    updatedAt: now,
+  }
+}
+
+/** Two requests with the same key make the same cluster. How long to wait for it is not part of that. */
+export async function requestKey(request: ClusterRequest, version: string): Promise<string> {
+  const { timeoutMs: _timeout, waitFor: _waitFor, kubectlVersion: _kubectl, config, ...shape } = request
+  const text = config === undefined ? '' : await readFile(config, 'utf8')
+  return createHash('sha256')
+    .update(JSON.stringify({ ...shape, kubernetesVersion: version, config: text }))
+    .digest('hex')
+    .slice(0, 16)
+}
+
+/** The state as last saved. */
+class StateJournal {
+  state: ClusterState
+  readonly #host: Host
+  readonly #onState: SetupOptions['onState']
+
+  constructor(host: Host, state: ClusterState, onState: SetupOptions['onState']) {
+    this.#host = host
+    this.state = state
+    this.#onState = onState
+  }
+
+  async update(changes: Partial<ClusterState>): Promise<void> {
+    this.state = await saveState(this.#host, { ...this.state, ...changes })
+    await this.#onState?.(this.state)
+  }
+}

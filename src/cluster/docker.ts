@@ -1,0 +1,133 @@
+import { CommandError } from '../process/errors.ts'
+import type { Exec } from '../process/exec.ts'
+
+/** kind's own label on the containers of a cluster. */
+export const kindClusterLabel = 'io.x-k8s.kind.cluster'
+/** Ours, on everything else that belongs to one cluster. */
+export const clusterLabel = 'k8s-platform.cluster'
+
+export interface Container {
+  readonly id: string
+  readonly name: string
+  /** `running`, `exited`, `created`, `paused`, `dead`. */
+  readonly state: string
+  /** kind's role label: `control-plane`, `worker`, `external-load-balancer`; empty on other containers. */
+  readonly role: string
+}
+
+type Docker = { readonly exec: Exec }
+const quickMs = 60_000
+
+/** Containers with that label, stopped ones too, by name. */
+export async function listContainers(host: Docker, label: string): Promise<Container[]> {
+  const { stdout } = await host.exec.run(
+    'docker',
+    [
+      'ps',
+      '--all',
+      '--no-trunc',
+      '--filter',
+      `label=${label}`,
+      '--format',
+      '{{.ID}}\t{{.Names}}\t{{.State}}\t{{.Label "io.x-k8s.kind.role"}}',
+    ],
+    { quiet: true, timeoutMs: quickMs },
+  )
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [id = '', name = '', state = '', role = ''] = line.split('\t')
+      return { id, name, state, role }
+    })
+    .sort((a, b) => a.name.localeCompare(b.name))
+}
+
+/** Removes them with their anonymous volumes; one that is gone already, or going, is success. */
+export async function removeContainers(host: Docker, containers: readonly Container[]): Promise<void> {
+  if (containers.length === 0) return
+  try {
+    await host.exec.run('docker', ['rm', '--force', '--volumes', ...containers.map((container) => container.id)], {
+      quiet: true,
+      timeoutMs: 120_000,
+    })
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error
+    const real = error.stderr
+      .split('\n')
+      .filter(
+        (line) => line.trim() !== '' && !/no such container|removal of container .* is already in progress/i.test(line),
+      )
+    if (real.length > 0) throw error
+  }
+}
+
+export async function networkExists(host: Docker, name: string): Promise<boolean> {
+  const { stdout } = await host.exec.run(
+    'docker',
+    ['network', 'ls', '--format', '{{.Name}}', '--filter', `name=^${name}$`],
+    {
+      quiet: true,
+      timeoutMs: quickMs,
+    },
+  )
+  return stdout.split('\n').includes(name)
+}
+
+/** Removes a network that has no containers left; false when it is in use or was not there. */
+export async function removeUnusedNetwork(host: Docker, name: string): Promise<boolean> {
+  try {
+    await host.exec.run('docker', ['network', 'rm', name], { quiet: true, timeoutMs: quickMs })
+    return true
+  } catch (error) {
+    if (error instanceof CommandError && /has active endpoints|no such network|not found/i.test(error.stderr))
+      return false
+    throw error
+  }
+}
+
+/** Attaches a container to one more network; being attached already is success. */
+export async function connectNetwork(host: Docker, network: string, container: string): Promise<void> {
+  try {
+    await host.exec.run('docker', ['network', 'connect', network, container], { quiet: true, timeoutMs: quickMs })
+  } catch (error) {
+    if (!(error instanceof CommandError && /already exists in network/i.test(error.stderr))) throw error
+  }
+}
+
+export async function imageExists(host: Docker, image: string): Promise<boolean> {
+  const { exitCode } = await host.exec.run('docker', ['image', 'inspect', '--format', '{{.Id}}', image], {
+    quiet: true,
+    allowFailure: true,
+    timeoutMs: quickMs,
+  })
+  return exitCode === 0
+}
+
+/** Address of a container in a network, `172.18.0.2`; empty when it has none. */
+export async function containerAddress(host: Docker, container: string, network: string): Promise<string> {
+  const { stdout } = await host.exec.run(
+    'docker',
+    [
+      'inspect',
+      '--format',
+      `{{with index .NetworkSettings.Networks ${JSON.stringify(network)}}}{{.IPAddress}}{{end}}`,
+      container,
+    ],
+    { quiet: true, timeoutMs: quickMs },
+  )
+  return stdout.trim()
+}
+
+/** The IPv4 subnet of a network, `172.18.0.0/16`; undefined when it has none. */
+export async function networkSubnet(host: Docker, name: string): Promise<string | undefined> {
+  const { stdout } = await host.exec.run(
+    'docker',
+    ['network', 'inspect', '--format', '{{range .IPAM.Config}}{{.Subnet}}\n{{end}}', name],
+    { quiet: true, timeoutMs: quickMs },
+  )
+  return stdout
+    .split('\n')
+    .find((line) => /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(line.trim()))
+    ?.trim()
+}

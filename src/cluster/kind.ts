@@ -1,0 +1,257 @@
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CommandError, messageOf, NotReadyError, ToolkitError } from '../process/errors.ts'
+import type { Host } from '../process/host.ts'
+import { connectNetwork, kindClusterLabel, listContainers, networkSubnet, removeContainers } from './docker.ts'
+import { freeHostPorts, mappedNodePorts } from './host-ports.ts'
+import type { ImageSupply } from './image-supply.ts'
+import { createArgs, exportLogsArgs, kindEnv } from './kind-command.ts'
+import { type GeneratedKindConfig, kindConfig } from './kind-config.ts'
+import { hostsFiles } from './mirrors.ts'
+import { writeMirrors } from './node-mirrors.ts'
+import type { ClusterRequest } from './provider.ts'
+import { type LocalRegistry, registryInNetwork, startRegistry } from './registry.ts'
+import { transientFailure } from './transient.ts'
+
+export interface KindPlan {
+  readonly request: ClusterRequest
+  readonly supply: ImageSupply
+  readonly kubernetesVersion: string
+  /** The cluster's own folder: mirrors, config, logs of failed tries. */
+  readonly folder: string
+  readonly kubeconfig: string
+  readonly logsPath: string
+  readonly deadline: number
+  /** Called before each step that creates something, with what a later clean-up must know. */
+  readonly record: (facts: KindFacts) => Promise<void>
+}
+
+/** What becomes known on the way. */
+export interface KindFacts {
+  readonly nodeImage?: string
+  readonly tools?: Readonly<Record<string, { readonly version: string; readonly path: string }>>
+  readonly hostPorts?: Readonly<Record<string, string>>
+  readonly registry?: { readonly container: string; readonly port: number }
+  readonly network?: { readonly name: string; readonly created: boolean; readonly sealed: boolean }
+}
+
+export interface KindCluster {
+  readonly kindVersion: string
+  readonly kindPath: string
+  readonly hostPorts: Readonly<Record<string, string>>
+  readonly registry: LocalRegistry | undefined
+  readonly network: string
+  readonly subnet: string | undefined
+  /** Tries it took. */
+  readonly attempts: number
+  /** Still running: filling the registry. Everything that pulls our images waits for it. */
+  readonly published: Promise<void>
+}
+
+const mostAttempts = 3
+
+/** Everything up to a control plane that answers; the readiness gate comes after. */
+export async function createKindCluster(host: Host, plan: KindPlan): Promise<KindCluster> {
+  const { supply, request } = plan
+  const { timings } = host
+  const [tool, nodeImage, network] = await Promise.all([
+    timings.phase('tools', () => supply.tool(host, 'kind', request.providerVersion ?? '')),
+    timings.phase('node image', () => supply.nodeImage(host, plan.kubernetesVersion)),
+    timings.phase('network', () => supply.network(host)),
+  ])
+  host.log.info(`kind ${tool.version} from ${tool.from}; node image ${nodeImage}; network ${network.name}`)
+  await plan.record({
+    nodeImage,
+    tools: { kind: { version: tool.version, path: tool.path } },
+    network: { name: network.name, created: !network.exists, sealed: supply.sealed },
+  })
+  const registry = await timings.phase('registry', () => localRegistry(host, plan, network))
+  // It runs beside the boot; its failure is reported where the images are first needed, or at the end.
+  const published =
+    registry === undefined ? Promise.resolve() : timings.phase('publish images', () => supply.publish(host, registry))
+  published.catch(() => {})
+  for (let attempt = 1; ; attempt++) {
+    const config = await generateConfig(host, plan)
+    await plan.record({ hostPorts: config.hostPorts })
+    try {
+      await timings.phase(attempt === 1 ? 'kind create' : `kind create, try ${attempt}`, () =>
+        runKind(host, plan, {
+          kind: tool.path,
+          nodeImage,
+          network: network.name,
+          joinLater: !network.exists,
+          config,
+          registry,
+        }),
+      )
+      return {
+        kindVersion: tool.version,
+        kindPath: tool.path,
+        hostPorts: config.hostPorts,
+        registry,
+        network: network.name,
+        subnet: await networkSubnet(host, network.name),
+        attempts: attempt,
+        published,
+      }
+    } catch (error) {
+      const failure = error instanceof CommandError ? transientFailure(`${error.stderr}\n${error.stdout}`) : undefined
+      if (failure === undefined || attempt >= mostAttempts || host.signal.aborted)
+        throw creationError(error, plan, attempt)
+      host.log.warning(
+        `creating the cluster failed, but this is known to pass: ${failure.reason}; try ${attempt + 1} of ${mostAttempts}`,
+      )
+      await exportNodeLogs(host, tool.path, request.name, join(plan.logsPath, `attempt-${attempt}`))
+      await removeContainers(host, await listContainers(host, `${kindClusterLabel}=${request.name}`))
+    }
+  }
+}
+
+/** Node journals, container logs and the like of whatever nodes there are. A failure here must not hide the one that led here. */
+export async function exportNodeLogs(host: Host, kind: string, cluster: string, folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+    await host.exec.run(kind, exportLogsArgs(cluster, folder), { quiet: true, timeoutMs: 120_000 })
+  } catch (error) {
+    host.log.info(`kind could not export the nodes' logs: ${messageOf(error)}`)
+  }
+}
+
+async function localRegistry(
+  host: Host,
+  plan: KindPlan,
+  network: { readonly name: string; readonly exists: boolean },
+): Promise<LocalRegistry | undefined> {
+  const { request, supply } = plan
+  if (!request.registry && !supply.sealed) return undefined
+  const image = await supply.registryImage(host)
+  const start = (): Promise<LocalRegistry> =>
+    startRegistry(host, {
+      cluster: request.name,
+      network: network.exists ? network.name : undefined,
+      image,
+      runArgs: supply.registryRunArgs,
+      ...(request.registryPort === undefined ? {} : { port: request.registryPort }),
+      ...(supply.registryStorage === undefined ? {} : { storage: supply.registryStorage }),
+    })
+  const registry = await start().catch(async (error: unknown) => {
+    if (!(error instanceof CommandError && /network \S+ not found/i.test(error.stderr))) throw error
+    // A neighbour left the network as its last member between our look and our joining it.
+    await supply.network(host)
+    return await start()
+  })
+  await plan.record({ registry })
+  return registry
+}
+
+async function generateConfig(host: Host, plan: KindPlan): Promise<GeneratedKindConfig> {
+  const { request } = plan
+  const ports = await freeHostPorts(mappedNodePorts.length)
+  const generated = kindConfig({
+    nodes: request.nodes,
+    nodesDefaulted: request.nodesDefaulted ?? false,
+    hostPorts: new Map(mappedNodePorts.map((nodePort, index) => [nodePort, ports[index] ?? 0])),
+    ...(request.config === undefined
+      ? {}
+      : { user: { path: request.config, text: await readFile(request.config, 'utf8') } }),
+  })
+  if (generated.ignoredName !== undefined && generated.ignoredName !== request.name) {
+    host.log.info(
+      `the config's name ${JSON.stringify(generated.ignoredName)} gives way to the cluster name ${request.name}`,
+    )
+  }
+  await mkdir(plan.folder, { recursive: true, mode: 0o700 })
+  await writeFile(join(plan.folder, 'kind-config.yaml'), generated.yaml)
+  return generated
+}
+
+interface KindRun {
+  readonly kind: string
+  readonly nodeImage: string
+  readonly network: string
+  /** The network comes with the nodes, so the registry joins it then. */
+  readonly joinLater: boolean
+  readonly config: GeneratedKindConfig
+  readonly registry: LocalRegistry | undefined
+}
+
+async function runKind(host: Host, plan: KindPlan, run: KindRun): Promise<void> {
+  const { request, supply } = plan
+  // The kubeconfig holds a client key: the file exists with its mode before kind writes into it.
+  await writeFile(plan.kubeconfig, '', { mode: 0o600 })
+  await chmod(plan.kubeconfig, 0o600)
+  const configureNodes = async (): Promise<void> => {
+    const containers = await listContainers(host, `${kindClusterLabel}=${request.name}`)
+    if (run.registry !== undefined && run.joinLater) await connectNetwork(host, run.network, run.registry.container)
+    const files = hostsFiles({
+      ...(run.registry === undefined
+        ? {}
+        : { registry: registryInNetwork(request.name), registryPort: run.registry.port }),
+      upstream: supply.mirrors,
+      sealed: supply.sealed,
+    })
+    const nodes = containers
+      .filter((container) => container.role !== 'external-load-balancer')
+      .map((container) => container.name)
+    await writeMirrors(host, nodes, files, plan.folder)
+  }
+  // Nodes are up while kubeadm still works on them: the mirrors are written meanwhile, before the first pull.
+  let configured: Promise<void> | undefined
+  const left = plan.deadline - host.clock.monotonic()
+  if (left <= 0)
+    throw new NotReadyError('no time left to create the cluster', {
+      code: 'CLUSTER_TIMEOUT',
+      hint: 'Give a longer `timeout`.',
+    })
+  await host.exec.run(
+    run.kind,
+    createArgs({ name: request.name, image: run.nodeImage, kubeconfig: plan.kubeconfig, extraArgs: request.extraArgs }),
+    {
+      env: kindEnv(host.env, run.network),
+      input: run.config.yaml,
+      timeoutMs: left,
+      onLine: (line) => {
+        host.log.debug(line)
+        if (line.includes('•') || line.includes('✓')) host.log.progress(`kind: ${line.replace(/^[\s•✓]+/u, '').trim()}`)
+        if (line.includes('✓ Preparing nodes')) {
+          configured = configureNodes()
+          configured.catch(() => {})
+        }
+      },
+    },
+  )
+  await (configured ?? configureNodes())
+  await chmod(plan.kubeconfig, 0o600)
+}
+
+function creationError(error: unknown, plan: KindPlan, attempts: number): unknown {
+  if (!(error instanceof CommandError)) return error
+  if (error.killedBy === 'cancellation') return error
+  const cause = kindsOwnError(error.stderr) ?? error.message
+  if (error.timedOut) {
+    return new NotReadyError(`cluster ${plan.request.name} was not created within its time: ${cause}`, {
+      code: 'CLUSTER_TIMEOUT',
+      cause: error,
+      hint: `Give a longer \`timeout\`; the nodes' journals are under ${plan.logsPath}.`,
+      diagnostics: error.diagnostics,
+    })
+  }
+  return new ToolkitError(
+    `cluster ${plan.request.name} could not be created${attempts > 1 ? ` in ${attempts} tries` : ''}: ${cause}`,
+    {
+      code: 'CLUSTER_CREATE_FAILED',
+      cause: error,
+      hint: `The nodes' journals are under ${plan.logsPath}.`,
+      diagnostics: error.diagnostics,
+    },
+  )
+}
+
+/** kind prints `ERROR: failed to create cluster: ...` first and then pages of the failed command's output. */
+function kindsOwnError(stderr: string): string | undefined {
+  const line = stderr.split('\n').find((text) => text.startsWith('ERROR: '))
+  return line
+    ?.slice('ERROR: '.length)
+    .replace(/^failed to create cluster: /, '')
+    .trim()
+}

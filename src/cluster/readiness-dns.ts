@@ -1,0 +1,130 @@
+import type { Kubernetes } from '../kubernetes/client.ts'
+import type { KubeObject } from '../kubernetes/objects.ts'
+import { messageOf, NotReadyError } from '../process/errors.ts'
+import type { Host } from '../process/host.ts'
+
+/** The image of the toolkit's in-pod checks; pulled here, it is on every node when the first of them runs. */
+export const proberImage = 'docker.io/library/node:24-bookworm-slim'
+
+const namespace = 'default'
+const label = 'k8s-platform.check'
+
+/**
+ * Asks for the API server's own name until it is answered, then ends well. The search list of resolv.conf tells the cluster's domain. A resolver that waits 5 s
+ * per try, as libc's does, would hide how soon DNS works.
+ */
+const script = `
+const { Resolver } = require('node:dns').promises
+const search = /^search (.*)$/m.exec(require('node:fs').readFileSync('/etc/resolv.conf', 'utf8'))?.[1].split(/\\s+/) ?? []
+const name = 'kubernetes.default.' + (search.find((domain) => domain.startsWith('svc.')) ?? 'svc.cluster.local')
+const resolver = new Resolver({ timeout: 1000, tries: 1 })
+const ask = () => Promise.any([resolver.resolve4(name), resolver.resolve6(name)])
+const loop = () => ask().then((found) => { console.log(name + ' is ' + found); process.exit(0) }, (error) => {
+  console.log(name + ': ' + error.errors.map((each) => each.code).join(', '))
+  setTimeout(loop, 200)
+})
+loop()
+`
+
+export function dnsPod(node: string, suffix: string, image: string, deadlineSeconds: number): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: `k8s-platform-dns-${node}-${suffix}`, namespace, labels: { [label]: `dns-${suffix}` } },
+    spec: {
+      // Bound by name: the scheduler's taste is not what is tested, and every node must answer, tainted or not.
+      nodeName: node,
+      tolerations: [{ operator: 'Exists' }],
+      restartPolicy: 'Never',
+      activeDeadlineSeconds: deadlineSeconds,
+      terminationGracePeriodSeconds: 0,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 1000,
+        runAsGroup: 1000,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      containers: [
+        {
+          name: 'dns',
+          image,
+          imagePullPolicy: 'IfNotPresent',
+          command: ['node', '-e', script],
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          },
+          resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
+        },
+      ],
+    },
+  }
+}
+
+/** Why a check pod has not answered yet, or undefined when it has. */
+export function dnsReason(pod: KubeObject | undefined, node: string): string | undefined {
+  if (pod === undefined) return `${node}: no check pod`
+  const status = pod['status']
+  if (status?.phase === 'Succeeded') return undefined
+  const waiting = status?.containerStatuses?.[0]?.state?.waiting
+  if (waiting !== undefined)
+    return `${node}: ${waiting.reason}${waiting.message === undefined ? '' : `: ${waiting.message}`}`
+  if (status?.phase === 'Running') return `${node}: asking, no answer yet`
+  return `${node}: ${status?.reason ?? status?.phase ?? 'not yet seen by the kubelet'}`
+}
+
+/** Runs one pod per node until each got an answer from cluster DNS, and removes them. Rejects with NotReadyError naming the nodes without one. */
+export async function dnsAnswers(
+  host: Host,
+  kubernetes: Kubernetes,
+  options: { readonly nodes: readonly string[]; readonly image: string; readonly timeoutMs: number },
+): Promise<void> {
+  const suffix = host.clock.now().getTime().toString(36)
+  const pods = options.nodes.map((node) =>
+    dnsPod(node, suffix, options.image, Math.max(1, Math.ceil(options.timeoutMs / 1_000))),
+  )
+  try {
+    await Promise.all(pods.map((pod) => kubernetes.create(pod)))
+    const reasons = (seen: readonly KubeObject[]): string[] => {
+      const byNode = new Map(seen.map((pod) => [String(pod['spec']?.nodeName), pod]))
+      return options.nodes.flatMap((node) => dnsReason(byNode.get(node), node) ?? [])
+    }
+    await kubernetes.until(
+      'an answer of cluster DNS on every node',
+      { apiVersion: 'v1', kind: 'Pod' },
+      { namespace, labelSelector: `${label}=dns-${suffix}` },
+      {
+        timeoutMs: options.timeoutMs,
+        done: (seen) => reasons(seen).length === 0,
+        explain: (seen) => reasons(seen).join('; '),
+      },
+    )
+  } catch (error) {
+    if (!(error instanceof NotReadyError)) throw error
+    const logs = await Promise.all(pods.map((pod) => lastLines(kubernetes, pod.metadata.name)))
+    throw new NotReadyError(error.message, {
+      code: 'DNS_NOT_READY',
+      cause: error,
+      diagnostics: [...error.diagnostics, ...logs.flat()],
+    })
+  } finally {
+    await Promise.allSettled(
+      pods.map((pod) => kubernetes.delete({ apiVersion: 'v1', kind: 'Pod', name: pod.metadata.name, namespace })),
+    )
+  }
+}
+
+async function lastLines(kubernetes: Kubernetes, pod: string): Promise<string[]> {
+  try {
+    const text = await kubernetes.logs({ namespace, pod, tailLines: 2 })
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => `${pod}: ${line}`)
+  } catch (error) {
+    return [`${pod}: no log (${messageOf(error)})`]
+  }
+}

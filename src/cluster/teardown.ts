@@ -1,0 +1,85 @@
+import { rm } from 'node:fs/promises'
+import { messageOf } from '../process/errors.ts'
+import type { Host } from '../process/host.ts'
+import { clusterLabel, kindClusterLabel, listContainers, removeContainers, removeUnusedNetwork } from './docker.ts'
+import { unexportKubeconfig } from './kubeconfig.ts'
+import { type ClusterState, listStates, readState, removeState, saveState } from './state.ts'
+
+export interface TeardownOptions {
+  /** Keep the folder with the logs; what else is in it goes. Default false. */
+  readonly keepLogs?: boolean
+}
+
+/**
+ * Removes everything a cluster of that name consists of: node containers, registry, network and seal where nobody else uses them, kubeconfig, files, state. Works
+ * from the state where there is one and from Docker's labels alone where there is none; every step is tried, also when another failed. Resolves with the names of
+ * what was removed, empty when nothing was there; rejects with the first failure once all steps were tried, the state then stays for the next try.
+ */
+export async function teardownCluster(host: Host, name: string, options: TeardownOptions = {}): Promise<string[]> {
+  const state = await readState(host, name)
+  const removed: string[] = []
+  const failures: unknown[] = []
+  const step = async (what: string, undo: () => Promise<void>): Promise<void> => {
+    try {
+      await undo()
+    } catch (error) {
+      host.log.warning(`${what} of cluster ${name} could not be removed: ${messageOf(error)}`)
+      failures.push(error)
+    }
+  }
+  if (state !== undefined)
+    await step('the state', async () => void (await saveState(host, { ...state, phase: 'deleting' })))
+  await step('the containers', async () => {
+    const [nodes, others] = await Promise.all([
+      listContainers(host, `${kindClusterLabel}=${name}`),
+      listContainers(host, `${clusterLabel}=${name}`),
+    ])
+    const containers = [...nodes, ...others]
+    await removeContainers(host, containers)
+    removed.push(...containers.map((container) => `container ${container.name}`))
+  })
+  if (state !== undefined) {
+    await step('the network', async () => void removed.push(...(await leaveNetwork(host, state))))
+    await step('the context', async () => {
+      if (state.exportedTo !== undefined && (await unexportKubeconfig(state.exportedTo, state.context))) {
+        removed.push(`context ${state.context} in ${state.exportedTo}`)
+      }
+    })
+    await step('the files', async () => {
+      await rm(state.kubeconfig, { force: true })
+      await rm(`${state.kubeconfig}.lock`, { force: true })
+      if (options.keepLogs === true) {
+        for (const entry of ['certs.d', 'kind-config.yaml'])
+          await rm(`${state.folder}/${entry}`, { recursive: true, force: true })
+      } else {
+        await rm(state.folder, { recursive: true, force: true })
+      }
+      removed.push(`folder ${state.folder}`)
+    })
+  }
+  if (failures.length > 0) throw failures[0]
+  if (state !== undefined) {
+    await removeState(host, name)
+    removed.push(`state ${name}`)
+  }
+  return removed
+}
+
+/**
+ * The last cluster on a network removes it, if the first one made it. While others are on it, the duty passes to one of them.
+ */
+async function leaveNetwork(host: Host, state: ClusterState): Promise<string[]> {
+  const { network } = state
+  if (network === undefined) return []
+  if (network.sealed) {
+    const { removeNetworkIfUnused } = await import('../engine/network.ts')
+    return (await removeNetworkIfUnused(host)) ? [`network ${network.name} and its seal`] : []
+  }
+  if (!network.created) return []
+  if (await removeUnusedNetwork(host, network.name)) return [`network ${network.name}`]
+  const heir = (await listStates(host)).find(
+    (other) => other.name !== state.name && other.network?.name === network.name,
+  )
+  if (heir?.network !== undefined) await saveState(host, { ...heir, network: { ...heir.network, created: true } })
+  return []
+}
