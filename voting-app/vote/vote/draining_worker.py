@@ -24,8 +24,6 @@ class DrainingThreadWorker(ThreadWorker):
         if lifecycle.draining:
             return
         lifecycle.start_draining()
-        # Answers from now on carry `Connection: close`.
-        self.cfg.set("keepalive", 0)
         drain = Settings.from_environment(os.environ).drain_seconds
         self.log.info("draining for %.1f s", drain)
         timer = threading.Timer(drain, super().handle_exit, args=(sig, None))
