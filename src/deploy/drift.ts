@@ -1,0 +1,33 @@
+import { isDeepStrictEqual } from 'node:util'
+import { ApiError } from '../kubernetes/api-error.ts'
+import type { Kubernetes } from '../kubernetes/client.ts'
+import { describeRef, type KubeObject, refOf } from '../kubernetes/objects.ts'
+
+/**
+ * Names of the objects that are not as their manifest says: deleted, or a field changed by hand. The API server judges, by a dry run of applying
+ * the manifest, so defaults and the many ways to write a quantity make no difference. A field that somebody added and the manifest does not mention is no drift.
+ */
+export async function findDrift(kubernetes: Kubernetes, manifest: readonly KubeObject[]): Promise<string[]> {
+  const drifted = await Promise.all(
+    manifest.map(async (object) => {
+      const live = await kubernetes.get(refOf(object))
+      if (live === undefined || live.metadata.deletionTimestamp !== undefined) return object
+      try {
+        const applied = await kubernetes.apply(object, { dryRun: true })
+        return isDeepStrictEqual(comparable(live), comparable(applied)) ? undefined : object
+      } catch (error) {
+        // Refused as invalid: what is there differs in a field that cannot be changed. Helm says it better.
+        if (error instanceof ApiError && error.status === 422) return object
+        throw error
+      }
+    }),
+  )
+  return drifted.flatMap((object) => (object === undefined ? [] : describeRef(refOf(object))))
+}
+
+/** Without what every write changes, and without the status, which is not the manifest's. */
+function comparable(object: KubeObject): object {
+  const { managedFields: _fields, resourceVersion: _version, generation: _generation, ...metadata } = object.metadata
+  const { status: _status, ...rest } = object
+  return { ...rest, metadata }
+}

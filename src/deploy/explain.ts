@@ -1,0 +1,128 @@
+import { describeRef, type KubeObject, refOf } from '../kubernetes/objects.ts'
+import { containerFindings } from './explain-containers.ts'
+import type { Finding } from './finding.ts'
+import { claimWarning, latestWarning } from './warning-events.ts'
+import { conditionOf, rolloutOf } from './workload.ts'
+
+/** Everything known of the workloads of a release and what belongs to them. Any list may be empty: then less can be said. */
+export interface ClusterView {
+  readonly workloads: readonly KubeObject[]
+  readonly replicaSets: readonly KubeObject[]
+  readonly pods: readonly KubeObject[]
+  readonly events: readonly KubeObject[]
+}
+
+/**
+ * The reasons why workloads have not rolled out, those that matter most first; empty when all have. Pure: the caller collects and waits.
+ * Only pods of the newest revision count: what the old ones suffer from is what the rollout replaces.
+ */
+export function explain(view: ClusterView): Finding[] {
+  return view.workloads
+    .filter((workload) => !rolloutOf(workload).done)
+    .flatMap((workload) => explainWorkload(workload, view))
+    .sort((a, b) => Number(b.permanent) - Number(a.permanent) || rank(a.reason) - rank(b.reason))
+}
+
+/** Causes before what may only be their consequence: a worker is not ready because Postgres has no image. */
+const order = [
+  'PodSecurityViolation',
+  'QuotaExceeded',
+  'AdmissionRefused',
+  'ProgressDeadlineExceeded',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'CreateContainerConfigError',
+  'Unschedulable',
+  'Evicted',
+  'FailedMount',
+  'OOMKilled',
+  'CrashLoopBackOff',
+  'Error',
+  'Unhealthy',
+]
+
+function rank(reason: string): number {
+  const index = order.indexOf(reason)
+  return index === -1 ? order.length : index
+}
+
+function explainWorkload(workload: KubeObject, view: ClusterView): Finding[] {
+  const name = describeRef(refOf(workload))
+  const owner = newestOwner(workload, view.replicaSets)
+  const pods = view.pods.filter((pod) => pod.metadata.ownerReferences?.some((ref) => ref.uid === owner.metadata.uid))
+  const found = [
+    ...refusals(name, workload, owner, pods, view.events),
+    ...pods.flatMap((pod) => explainPod(name, pod, view.events)),
+  ]
+  if (found.length > 0) return found
+  const state = rolloutOf(workload)
+  const reason =
+    state.failed !== true ? 'InProgress' : workload.kind === 'Job' ? 'JobFailed' : 'ProgressDeadlineExceeded'
+  return [{ workload: name, reason, message: state.reason, permanent: state.failed === true }]
+}
+
+/** A Deployment's pods belong to its ReplicaSets; the newest carries the Deployment's revision. */
+function newestOwner(workload: KubeObject, replicaSets: readonly KubeObject[]): KubeObject {
+  if (workload.kind !== 'Deployment') return workload
+  const revision = (object: KubeObject): string | undefined =>
+    object.metadata.annotations?.['deployment.kubernetes.io/revision']
+  const own = replicaSets.filter((set) =>
+    set.metadata.ownerReferences?.some((ref) => ref.uid === workload.metadata.uid),
+  )
+  return own.find((set) => revision(set) === revision(workload)) ?? own.at(-1) ?? workload
+}
+
+/** Pods that could not even be created: quota, Pod Security, an admission webhook. */
+function refusals(
+  name: string,
+  workload: KubeObject,
+  owner: KubeObject,
+  pods: readonly KubeObject[],
+  events: readonly KubeObject[],
+): Finding[] {
+  const failure = conditionOf(workload, 'ReplicaFailure')
+  const wanted: number = workload['spec']?.replicas ?? 1
+  // A StatefulSet has no such condition, and the event of a refusal outlives it by an hour: it counts only while pods are missing.
+  const event = pods.length < wanted ? latestWarning(events, owner.metadata.uid, ['FailedCreate']) : undefined
+  const message = failure?.status === 'True' ? failure.message : event?.message
+  if (message === undefined) return []
+  const reason = /exceeded quota|failed quota/.test(message)
+    ? 'QuotaExceeded'
+    : message.includes('violates PodSecurity')
+      ? 'PodSecurityViolation'
+      : 'AdmissionRefused'
+  // A webhook may only be starting, and a service account may only be late.
+  const permanent = reason !== 'AdmissionRefused' || message.includes('denied the request')
+  return [{ workload: name, reason, message, permanent }]
+}
+
+function explainPod(workload: string, pod: KubeObject, events: readonly KubeObject[]): Finding[] {
+  if (pod.metadata.deletionTimestamp !== undefined || conditionOf(pod, 'Ready')?.status === 'True') return []
+  const finding = (reason: string, message: string): Finding => ({
+    workload,
+    pod: pod.metadata.name,
+    reason,
+    message,
+    permanent: false,
+  })
+  const status = pod['status'] ?? {}
+  if (status.phase === 'Failed') {
+    return [finding(status.reason ?? 'Error', status.message ?? 'the pod failed without a message')]
+  }
+  const scheduled = conditionOf(pod, 'PodScheduled')
+  if (scheduled?.status === 'False') {
+    const claim = claimWarning(events, pod)
+    const why = claim === undefined ? '' : `; ${claim.object}: ${claim.message}`
+    return [finding(scheduled.reason ?? 'Unschedulable', `${scheduled.message ?? 'no node fits'}${why}`)]
+  }
+  const containers = containerFindings(pod, events)
+  if (containers.length > 0) return containers.map((found) => ({ workload, pod: pod.metadata.name, ...found }))
+  const event =
+    latestWarning(events, pod.metadata.uid) ?? (scheduled === undefined ? claimWarning(events, pod) : undefined)
+  if (event !== undefined) return [finding(event.reason, event.message)]
+  return status.phase === 'Running'
+    ? [finding('NotReady', 'runs and is not ready yet')]
+    : [finding('Pending', scheduled === undefined ? 'is being scheduled' : 'its containers are being created')]
+}

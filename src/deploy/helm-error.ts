@@ -1,0 +1,48 @@
+import { type CommandError, InputError, type Problem, ToolkitError } from '../process/errors.ts'
+
+/** Helm's failure in our words: what the values did wrong is the user's fault, a port or field in use has a known cure, the rest is quoted whole. */
+export function helmError(
+  error: CommandError,
+  upgrade: { readonly release: string; readonly chart: string },
+): ToolkitError {
+  const text = error.stderr.replace(/^Error: (UPGRADE FAILED: |INSTALLATION FAILED: )?/m, '').trim()
+  const refused = schemaProblems(text)
+  if (refused.length > 0) return new InputError(refused, { code: 'HELM_VALUES', cause: error })
+  const known = cures.find(({ pattern }) => pattern.test(text))
+  const message = text === '' ? error.message : text.replace(/\s*\n\s*/g, '; ')
+  return new ToolkitError(`release ${upgrade.release} could not be deployed: ${message}`, {
+    code: 'HELM_FAILED',
+    cause: error,
+    ...(known === undefined ? {} : { hint: known.hint }),
+  })
+}
+
+const cures: readonly { readonly pattern: RegExp; readonly hint: string }[] = [
+  {
+    pattern: /provided port is already allocated/,
+    hint: 'Another Service of the cluster has that NodePort: set the nodePort value to a free one, or to null to let the cluster choose.',
+  },
+  {
+    pattern: /updates to statefulset spec for fields other than/,
+    hint: 'Kubernetes does not change the volume claims of a StatefulSet: keep storage as it was, or delete the StatefulSet (with --cascade=orphan to keep its pods) first.',
+  },
+  {
+    pattern: /invalid ownership metadata/,
+    hint: 'The object exists and belongs to another release or to nobody: remove it, or deploy to another namespace.',
+  },
+  { pattern: /exceeded quota/, hint: "Raise the namespace's ResourceQuota, or lower requests and replicas." },
+  {
+    pattern: /is forbidden: User/,
+    hint: 'The kubeconfig lacks the right named; docs/voting-app.md lists those needed.',
+  },
+]
+
+/** `- at '/vote': additional properties 'replica' not allowed`, as Helm's schema validator prints one per line. */
+function schemaProblems(text: string): Problem[] {
+  if (!text.includes("values don't meet the specifications of the schema")) return []
+  const problems = [...text.matchAll(/^- (?:at '([^']*)': )?(.+)$/gm)].map((match) => ({
+    name: `values${(match[1] ?? '').replaceAll('/', '.')}`,
+    problem: match[2] ?? '',
+  }))
+  return problems.length > 0 ? problems : [{ name: 'values', problem: text.replace(/\s*\n\s*/g, '; ') }]
+}

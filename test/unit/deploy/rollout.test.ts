@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest'
+import { type RolloutRequest, waitForRollout } from '../../../src/deploy/rollout.ts'
+import { CancelledError, NotReadyError } from '../../../src/process/errors.ts'
+import { recordingLogger, testHost } from '../../support/test-host.ts'
+import { FakeCluster } from './fake-kubernetes.ts'
+import {
+  container,
+  deployment,
+  pod,
+  replicaSet,
+  rolledOut,
+  statefulSet,
+  unavailable,
+  warning,
+} from './kube-fixtures.ts'
+
+const web = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'shop', name: 'web' }
+const service = { apiVersion: 'v1', kind: 'Service', namespace: 'shop', name: 'web' }
+
+function request(cluster: FakeCluster, overrides: Partial<RolloutRequest> = {}): RolloutRequest {
+  return {
+    what: 'shop',
+    objects: [service, web],
+    timeoutMs: 5_000,
+    connect: async (signal) => cluster.client(signal),
+    ...overrides,
+  }
+}
+
+async function failure(wait: Promise<void>): Promise<NotReadyError> {
+  const error = await wait.then(
+    () => undefined,
+    (caught: unknown) => caught,
+  )
+  expect(error).toBeInstanceOf(NotReadyError)
+  return error as NotReadyError
+}
+
+describe('waiting for a rollout', () => {
+  it('ends by watch when the last workload is there, and leaves no watch behind', async () => {
+    const cluster = new FakeCluster().put(deployment('web', unavailable))
+    const log = recordingLogger()
+    const db = { ...web, kind: 'StatefulSet', name: 'db' }
+    const wait = waitForRollout(testHost({ log }), cluster.client(), request(cluster, { objects: [web, db] }))
+    setImmediate(() => {
+      cluster.put(deployment('web', rolledOut))
+      cluster.put(statefulSet('db', { readyReplicas: 1, currentRevision: 'a', updateRevision: 'a' }))
+    })
+    await wait
+    expect(cluster.following).toBe(0)
+    expect(log.lines.at(-1)).toBe('progress: waiting for shop: StatefulSet shop/db: does not exist')
+  })
+
+  it('does not look at workloads that are not the release’s', async () => {
+    const cluster = new FakeCluster().put(deployment('web', rolledOut), deployment('other', unavailable))
+    await waitForRollout(testHost(), cluster.client(), request(cluster))
+  })
+
+  it('needs no cluster for a release without workloads', async () => {
+    const connect = (): never => {
+      throw new Error('not needed')
+    }
+    await waitForRollout(
+      testHost(),
+      new FakeCluster().client(),
+      request(new FakeCluster(), { objects: [service], connect }),
+    )
+  })
+
+  it('names the culprit at the deadline, with events and last log lines', async () => {
+    const cluster = new FakeCluster().put(
+      deployment('web', unavailable),
+      replicaSet('web'),
+      pod(
+        'web-2-x',
+        'replicaset-web-2',
+        container(
+          { waiting: { reason: 'CrashLoopBackOff' } },
+          { restartCount: 2, lastState: { terminated: { exitCode: 1 } } },
+        ),
+      ),
+      warning('pod-web-2-x', 'BackOff', 'Back-off restarting failed container main'),
+    )
+    cluster.logs.set('web-2-x/main/previous', 'starting\nPORT="x": allowed is a whole number\n')
+    const error = await failure(waitForRollout(testHost(), cluster.client(), request(cluster, { timeoutMs: 50 })))
+    expect(error.message).toBe(
+      'shop not ready after 0.1 s: Deployment shop/web: pod web-2-x: CrashLoopBackOff: container main exited with code 1, restarted 2 times',
+    )
+    expect(error.code).toBe('ROLLOUT_NOT_READY')
+    expect(error.hint).toContain('log lines')
+    expect(error.diagnostics).toEqual([
+      'Deployment shop/web: pod web-2-x: CrashLoopBackOff: container main exited with code 1, restarted 2 times',
+      'events, latest first:',
+      '  Pod web-2-x: BackOff: Back-off restarting failed container main',
+      'last log lines of shop/web-2-x, container main, before its restart:',
+      '  starting',
+      '  PORT="x": allowed is a whole number',
+    ])
+    expect(cluster.following).toBe(0)
+  })
+
+  it('gives up early on what waiting cannot mend', async () => {
+    const waiting = { reason: 'ErrImagePull', message: 'x: not found' }
+    const cluster = new FakeCluster().put(
+      deployment('web', unavailable),
+      replicaSet('web'),
+      pod('web-2-x', 'replicaset-web-2', container({ waiting })),
+    )
+    const error = await failure(
+      waitForRollout(testHost(), cluster.client(), request(cluster, { timeoutMs: 60_000, giveUpAfterMs: 20 })),
+    )
+    expect(error.message).toMatch(
+      /^shop will not become ready \(given up after 0\.\d s\): Deployment shop\/web: pod web-2-x: ErrImagePull/,
+    )
+  })
+
+  it('does not give up on trouble that passes in time', async () => {
+    const cluster = new FakeCluster().put(
+      deployment('web', unavailable),
+      replicaSet('web'),
+      pod('web-2-x', 'replicaset-web-2', container({ waiting: { reason: 'ErrImagePull', message: 'x: not found' } })),
+    )
+    const wait = waitForRollout(testHost(), cluster.client(), request(cluster, { giveUpAfterMs: 60 }))
+    setTimeout(
+      () => cluster.put(pod('web-2-x', 'replicaset-web-2', container({ waiting: { reason: 'ContainerCreating' } }))),
+      10,
+    )
+    setTimeout(() => cluster.put(deployment('web', rolledOut)), 120)
+    await wait
+  })
+
+  it('works without the right to read events', async () => {
+    const cluster = new FakeCluster().put(deployment('web', rolledOut))
+    cluster.forbidden.add('Event').add('ReplicaSet')
+    await waitForRollout(testHost(), cluster.client(), request(cluster))
+  })
+
+  it('fails at once without the right to read the workloads', async () => {
+    const cluster = new FakeCluster()
+    cluster.forbidden.add('Deployment')
+    await expect(waitForRollout(testHost(), cluster.client(), request(cluster))).rejects.toThrow(
+      'Deployment is forbidden',
+    )
+    expect(cluster.following).toBe(0)
+  })
+
+  it('ends when the run is cancelled', async () => {
+    const cluster = new FakeCluster().put(deployment('web', unavailable))
+    const cancel = new AbortController()
+    const wait = waitForRollout(testHost({ signal: cancel.signal }), cluster.client(), request(cluster))
+    setImmediate(() => cancel.abort())
+    await expect(wait).rejects.toBeInstanceOf(CancelledError)
+    expect(cluster.following).toBe(0)
+  })
+})
