@@ -1,0 +1,89 @@
+import { clusterInputs, specInputs } from '../../src/action/common-inputs.ts'
+import { defineAction } from '../../src/action/define-action.ts'
+import { suites, verdicts } from '../../src/spec/schema.ts'
+
+export const contract = defineAction({
+  name: 'assert',
+  title: 'k8s-platform: assert',
+  description: 'Checks with evidence on any cluster: nodes ready, DNS, service routing, a vote that provably counts',
+  inputs: {
+    ...specInputs,
+    ...clusterInputs,
+    suites: {
+      type: 'choices',
+      of: suites,
+      spec: 'assertions.suites',
+      description:
+        'Suites to run. One that is named here and cannot run fails the step, unless `allow-skip` names it. Default: all that apply to the target.',
+      example: 'readiness, dns',
+    },
+    target: {
+      type: 'choice',
+      of: ['voting-app', 'generic'],
+      default: 'voting-app',
+      description: 'What runs in the namespace: the voting app, or anything (`generic`).',
+      example: 'generic',
+    },
+    namespace: {
+      type: 'string',
+      spec: 'app.namespace',
+      description: 'Namespace to look at. Default: `voting-app`.',
+      example: 'shop',
+      pattern: {
+        regex: /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
+        allowed: 'lower-case letters, digits and inner hyphens, at most 63',
+      },
+    },
+    'fail-on': {
+      type: 'choices',
+      of: verdicts,
+      spec: 'assertions.failOn',
+      description: 'Verdicts that fail the step. Default: `fail, inconclusive`.',
+      example: 'fail',
+    },
+    'allow-skip': {
+      type: 'choices',
+      of: suites,
+      spec: 'assertions.allowSkip',
+      description: 'Suites that may be skipped although they were named. Default: none.',
+      example: 'vote-flow',
+    },
+    timeout: {
+      type: 'duration',
+      spec: 'assertions.timeout',
+      description: 'Deadline for all checks; what has not run by then is inconclusive. Default: `5m`.',
+      example: '3m',
+    },
+    'report-dir': {
+      type: 'path',
+      description: 'Folder for the JUnit and JSON reports. Default: a new folder in the temporary one.',
+      example: 'reports',
+    },
+    'probe-image': {
+      type: 'string',
+      description: 'Node.js image that the probe pods run. Default: the official one, pinned by its version.',
+      example: 'registry.example.com/library/node:24-bookworm-slim',
+      pattern: { regex: /^[a-zA-Z0-9][\w.:/@-]*$/, allowed: 'an image reference' },
+    },
+  },
+  outputs: {
+    verdict: '`pass` or `fail`.',
+    passed: 'Number of checks that passed.',
+    failed: 'Number of checks that failed.',
+    inconclusive: 'Number of checks that could not see.',
+    skipped: 'Number of checks that did not look.',
+    report: 'Path of the JSON record; the other reports lie beside it.',
+  },
+  state: {},
+  post: false,
+  permissions: {},
+  requirements: [
+    'A cluster and a kubeconfig that may list nodes, pods and services, and make pods in a namespace of its own for the probes.',
+    'The cluster can pull the probe image, or has it.',
+  ],
+  usage: `- uses: org/k8s-platform/assert@v1
+  with:
+    suites: readiness, dns, vote-flow
+    report-dir: reports`,
+  branding: { icon: 'shield', color: 'blue' },
+})

@@ -1,0 +1,52 @@
+/** Inputs that several actions share, so that they are named, described and checked alike everywhere. */
+export const specInputs = {
+  spec: {
+    type: 'path',
+    description: 'Path of a `platform.yaml`. Inputs win over it. Default: none.',
+    example: 'platform.yaml',
+  },
+  profile: {
+    type: 'string',
+    description: 'Name of an overlay in `profiles` of the spec. Default: none.',
+    example: 'nightly',
+  },
+} as const
+
+export const clusterInputs = {
+  kubeconfig: {
+    type: 'path',
+    description: 'Path of the kubeconfig. Default: `KUBECONFIG`, which `setup-cluster` sets.',
+    example: '${{ steps.cluster.outputs.kubeconfig }}',
+  },
+  context: {
+    type: 'string',
+    description: 'Context in the kubeconfig. Default: its current one.',
+    example: 'kind-demo',
+    pattern: { regex: /^[^\s-][^\s]*$/, allowed: 'a name without spaces' },
+  },
+} as const
+
+export const cleanupInput = {
+  type: 'choice',
+  of: ['auto', 'always', 'on-success', 'never'],
+  default: 'auto',
+  description:
+    'When the post step removes what this step made. `auto`: whatever the result, on providers that make throw-away clusters (kind). `on-success` keeps the cluster of a failed job.',
+  example: 'on-success',
+} as const
+
+export const logsInput = {
+  type: 'choice',
+  of: ['on-failure', 'always', 'never'],
+  default: 'on-failure',
+  description: 'When the post step collects nodes, events, descriptions and logs into `logs-path`.',
+  example: 'always',
+} as const
+
+export const jobStatusInput = {
+  type: 'string',
+  internal: true,
+  default: '${{ job.status }}',
+  description: 'Set by the runtime; the post step learns from it how the job went.',
+  example: 'success',
+} as const

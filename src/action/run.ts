@@ -1,0 +1,151 @@
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import * as core from '@actions/core'
+import { systemClock } from '../process/clock.ts'
+import { CancelledError, messageOf } from '../process/errors.ts'
+import type { Host } from '../process/host.ts'
+import type { Logger } from '../process/log.ts'
+import { createActionHost } from './action-host.ts'
+import type { ActionDefinition, InputDefinitions, InputValues } from './define-action.ts'
+import { type RunnerEnvironment, readEnvironment } from './environment.ts'
+import { renderSummary, writeSummary } from './job-summary.ts'
+import { parseInputs } from './parse-inputs.ts'
+import { reportError } from './report-error.ts'
+import { createRunnerLogger } from './runner-logger.ts'
+
+/** What the body of an action is given. Names that the contract does not have do not compile. */
+export interface ActionContext<I extends InputDefinitions, O extends string, S extends string> {
+  readonly inputs: InputValues<I>
+  /** Given inputs by their place in platform.yaml, for `resolveSettings`. */
+  readonly overrides: Readonly<Record<string, unknown>>
+  readonly outputs: { set(name: O, value: string | number | boolean | object): void }
+  /** For the post step. Set it before the thing it describes is made. */
+  readonly state: { set(name: S, value: string): void }
+  readonly host: Host
+  readonly environment: RunnerEnvironment
+  readonly summary: Summary
+  /** For later steps of the job. */
+  readonly exportVariable: (name: string, value: string) => void
+  readonly addPath: (folder: string) => void
+  /** Everything ran, and the answer is no: the step fails with this one annotation. */
+  readonly fail: (message: string) => void
+}
+
+export interface Summary {
+  /** Markdown that is already safe to show. */
+  addSection(markdown: string): void
+}
+
+export interface PostContext<S extends string> {
+  /** What main has set, or '' where it did not get that far. */
+  readonly state: { get(name: S): string }
+  /** True for `success` alone: what is not known counts as failed, so that evidence is kept. */
+  readonly jobSucceeded: boolean
+  readonly host: Host
+  readonly environment: RunnerEnvironment
+}
+
+/**
+ * Runs the main step. The only place that catches everything and ends the process: an open socket would keep Node alive. Never resolves.
+ */
+export async function runAction<I extends InputDefinitions, O extends string, S extends string>(
+  contract: ActionDefinition<I, O, S>,
+  body: (context: ActionContext<I, O, S>) => Promise<void>,
+): Promise<never> {
+  const { environment, log, cancel } = start()
+  const sections: string[] = []
+  const results: [string, string][] = []
+  let host: Host | undefined
+  let ok = false
+  try {
+    const parsed = parseInputs(contract, environment.raw)
+    for (const secret of parsed.secrets) log.mask(secret)
+    host = createActionHost({ environment, log, signal: cancel.signal })
+    let failed = false
+    await body({
+      inputs: parsed.values,
+      overrides: parsed.overrides,
+      host,
+      environment,
+      outputs: {
+        set(name, value) {
+          const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
+          core.setOutput(name, text)
+          results.push([name, text])
+        },
+      },
+      state: { set: (name, value) => core.saveState(name, value) },
+      summary: { addSection: (markdown) => void sections.push(markdown) },
+      exportVariable: (name, value) => core.exportVariable(name, value),
+      addPath: (folder) => core.addPath(folder),
+      fail(message) {
+        failed = true
+        log.error(message)
+      },
+    })
+    if (cancel.signal.aborted) throw new CancelledError('cancelled')
+    ok = !failed
+  } catch (error) {
+    await reportError(error, { log, debug: environment.debug, as: 'error' })
+  }
+  const timings = host?.timings.entries() ?? []
+  const summary = renderSummary({ title: contract.title, ok, results, sections, timings })
+  await writeSummary(environment.raw['GITHUB_STEP_SUMMARY'], summary)
+  return end(ok ? 0 : cancel.signal.aborted ? 130 : 1)
+}
+
+/**
+ * Runs the post step: from state and the job's status alone, since inputs may be wrong there (https://github.com/actions/runner/issues/3514). What goes wrong is a
+ * warning: it never fails the job. Never resolves.
+ */
+export async function runPost<I extends InputDefinitions, O extends string, S extends string>(
+  _contract: ActionDefinition<I, O, S>,
+  body: (context: PostContext<S>) => Promise<void>,
+): Promise<never> {
+  const { environment, log, cancel } = start()
+  try {
+    const status = (environment.raw['INPUT_JOB-STATUS'] ?? '').trim().toLowerCase()
+    await body({
+      state: { get: (name) => core.getState(name) },
+      jobSucceeded: status === 'success',
+      host: createActionHost({ environment, log, signal: cancel.signal }),
+      environment,
+    })
+  } catch (error) {
+    await reportError(error, { log, debug: environment.debug, as: 'warning' }).catch((second: unknown) =>
+      log.warning(messageOf(second)),
+    )
+  }
+  return end(0)
+}
+
+function start(): { environment: RunnerEnvironment; log: Logger; cancel: AbortController } {
+  const environment = readEnvironment(process.env, process.cwd(), path.join(tmpdir(), 'k8s-platform'))
+  const log = createRunnerLogger(systemClock)
+  const cancel = new AbortController()
+  for (const [signal, graceMs] of signals) {
+    process.on(signal, () => {
+      if (!cancel.signal.aborted) {
+        log.warning(`${signal} received: stopping`)
+        cancel.abort(new CancelledError(`cancelled by ${signal}`))
+      }
+      // Unreferenced: it must not be what keeps a finished run alive.
+      setTimeout(() => process.exit(130), graceMs).unref()
+    })
+  }
+  return { environment, log, cancel }
+}
+
+/** The runner sends SIGINT, after 7.5 s SIGTERM, after 2.5 s it kills. Going by ourselves just before leaves the last word to us. */
+const signals = [
+  ['SIGINT', 9_500],
+  ['SIGTERM', 2_000],
+] as const
+
+/** Waits until what was written has left the process: a pipe to the runner is written asynchronously. */
+async function end(code: number): Promise<never> {
+  for (const stream of [process.stdout, process.stderr]) {
+    await new Promise<void>((resolve) => stream.write('', () => resolve()))
+  }
+  process.exit(code)
+}

@@ -1,0 +1,63 @@
+import * as core from '@actions/core'
+import type { Clock } from '../process/clock.ts'
+import type { Location, Logger } from '../process/log.ts'
+import { formatSeconds } from '../process/wait.ts'
+import { harmlessLines } from './safe-text.ts'
+
+/** Between two lines of progress: a log of a job is read afterwards. */
+const progressMs = 5_000
+
+/**
+ * What features say, as the runner understands it. Groups fold; inside another group, which the runner cannot fold again, or beside one that is open, they become
+ * plain headings. Text never becomes a command.
+ */
+export function createRunnerLogger(clock: Clock): Logger {
+  let open = 0
+  let lastProgress = Number.NEGATIVE_INFINITY
+  const info = (message: string): void => {
+    for (const line of harmlessLines(message)) core.info(line)
+  }
+  return {
+    debug: (message) => core.debug(harmlessLines(message).join('\n')),
+    info,
+    // The toolkit escapes these: percent signs and line breaks of the message cannot end the command.
+    notice: (message) => core.notice(message),
+    warning: (message, location) => core.warning(message, properties(location)),
+    error: (message, location) => core.error(message, properties(location)),
+    async group(title, body) {
+      const [heading = ''] = harmlessLines(title)
+      const folded = open === 0
+      open += 1
+      if (folded) core.startGroup(heading)
+      else core.info(`> ${heading}`)
+      const started = clock.monotonic()
+      let outcome = 'failed'
+      try {
+        const result = await body()
+        outcome = 'done'
+        return result
+      } finally {
+        open -= 1
+        core.info(`${heading}: ${outcome} in ${formatSeconds(clock.monotonic() - started)}`)
+        if (folded) core.endGroup()
+      }
+    },
+    progress(message) {
+      const now = clock.monotonic()
+      if (now - lastProgress < progressMs) return
+      lastProgress = now
+      info(message)
+    },
+    mask(secret) {
+      // The runner masks line by line, so a secret of many lines is hidden only if each of its lines is.
+      for (const part of new Set([secret, ...secret.split(/\r\n|\r|\n/)])) {
+        if (part.trim() !== '') core.setSecret(part)
+      }
+    },
+  }
+}
+
+function properties(location: Location | undefined): core.AnnotationProperties {
+  if (location === undefined) return {}
+  return { file: location.file, ...(location.line === undefined ? {} : { startLine: location.line }) }
+}
