@@ -60,7 +60,7 @@ func Postgres(t testing.TB) *Server {
 	run := func(binary string, arguments ...string) *exec.Cmd {
 		c := exec.Command(binary, arguments...)
 		c.Dir = folder
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setpgid: true}
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
 		return c
 	}
 	if output, err := run(initdb, "--pgdata", data, "--auth", "trust", "--username", "postgres", "--no-sync").CombinedOutput(); err != nil {
@@ -99,16 +99,12 @@ func (s *Server) Start() {
 	}
 }
 
-// Kill ends the server as a crash would. Its children end with it.
+// Kill ends the server as a crash would. The backends of Postgres notice and end by themselves.
 func (s *Server) Kill() {
 	if s.process == nil {
 		return
 	}
-	if s.process.SysProcAttr != nil && s.process.SysProcAttr.Setpgid {
-		_ = syscall.Kill(-s.process.Process.Pid, syscall.SIGKILL)
-	} else {
-		_ = s.process.Process.Kill()
-	}
+	_ = s.process.Process.Kill()
 	_ = s.process.Wait()
 	s.process = nil
 }
