@@ -18,6 +18,7 @@ import {
 } from './machine.ts'
 import { engineFolder } from './record.ts'
 import { daemonConfiguration } from './runtime.ts'
+import { withSystemPath } from './system-path.ts'
 import { engineVersion } from './version.ts'
 
 /** Where dockerd listens by default, and the client asks. */
@@ -53,7 +54,7 @@ export async function startDaemon(
   const daemon = await machine.startDaemon(
     'dockerd',
     ['--config-file', configuration, '--pidfile', join(folder, 'dockerd.pid')],
-    { logFile: at(machine, logFile), env: { ...host.env, PATH: daemonPath(host.env['PATH']) } },
+    { logFile: at(machine, logFile), env: withSystemPath(host.env) },
   )
   const identity = await identify(machine, daemon.pid)
   if (identity !== undefined) await started(identity)
@@ -69,13 +70,6 @@ export async function startDaemon(
       cause: error,
     })
   }
-}
-
-/** Debian keeps dockerd, containerd, runc and iptables in folders that a user's PATH may lack. */
-function daemonPath(path: string | undefined): string {
-  const folders = (path ?? '').split(':').filter((folder) => folder !== '')
-  const system = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
-  return [...folders, ...system.filter((folder) => !folders.includes(folder))].join(':')
 }
 
 async function untilAnswering(host: Host, machine: Machine, daemon: DaemonProcess): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Host } from '../process/host.ts'
+import { withSystemPath } from './system-path.ts'
 
 /** What iptables held of one family: tables by name, and the policy of the FORWARD chain, if there was one. */
 export interface FamilySnapshot {
@@ -12,12 +13,12 @@ export interface FirewallSnapshot {
 }
 
 /** Reads the tables that exist. Where iptables is not installed there are none that docker could add to. */
-export async function snapshotFirewall(host: Pick<Host, 'exec'>): Promise<FirewallSnapshot> {
+export async function snapshotFirewall(host: Pick<Host, 'exec' | 'env'>): Promise<FirewallSnapshot> {
   return { ipv4: await snapshotFamily(host, 'iptables-save'), ipv6: await snapshotFamily(host, 'ip6tables-save') }
 }
 
-async function snapshotFamily(host: Pick<Host, 'exec'>, command: string): Promise<FamilySnapshot> {
-  const result = await host.exec.run(command, [], { quiet: true, allowFailure: true }).catch(() => undefined)
+async function snapshotFamily(host: Pick<Host, 'exec' | 'env'>, command: string): Promise<FamilySnapshot> {
+  const result = await host.exec.run(command, [], quietly(host)).catch(() => undefined)
   const text = result?.stdout ?? ''
   const tables = [...text.matchAll(/^\*(\w+)$/gm)].map((match) => match[1] as string)
   const policy = /^:FORWARD (\w+)/m.exec(text.split('*filter')[1] ?? '')?.[1]
@@ -34,24 +35,30 @@ const dockerBridge = /"?\b(docker0|kp-sealed0|br-[0-9a-f]{12})\b"?/
  * Takes out what a dockerd that is gone left in iptables: it cleans nothing up when it stops. Rules and chains of others stay as they are. Tables
  * that did not exist before and are empty now are deleted where nft is there to do it.
  */
-export async function removeDockerRules(host: Pick<Host, 'exec'>, before: FirewallSnapshot): Promise<void> {
+export async function removeDockerRules(host: Pick<Host, 'exec' | 'env'>, before: FirewallSnapshot): Promise<void> {
   for (const family of ['ipv4', 'ipv6'] as const) {
     const prefix = family === 'ipv4' ? 'iptables' : 'ip6tables'
-    const saved = await host.exec.run(`${prefix}-save`, [], quietly).catch(() => undefined)
+    const saved = await host.exec.run(`${prefix}-save`, [], quietly(host)).catch(() => undefined)
     if (saved === undefined || saved.stdout.trim() === '') continue
     const script = removalScript(saved.stdout, before[family])
     if (script !== '') {
-      await host.exec.run(`${prefix}-restore`, ['--noflush', '--wait', '10'], { quiet: true, input: script })
+      await host.exec.run(`${prefix}-restore`, ['--noflush', '--wait', '10'], {
+        quiet: true,
+        env: withSystemPath(host.env),
+        input: script,
+      })
     }
-    const now = (await host.exec.run(`${prefix}-save`, [], quietly)).stdout
+    const now = (await host.exec.run(`${prefix}-save`, [], quietly(host))).stdout
     for (const table of emptyTables(now).filter((name) => !before[family].tables.includes(name))) {
       const nftFamily = family === 'ipv4' ? 'ip' : 'ip6'
-      await host.exec.run('nft', ['delete', 'table', nftFamily, table], quietly).catch(() => undefined)
+      await host.exec.run('nft', ['delete', 'table', nftFamily, table], quietly(host)).catch(() => undefined)
     }
   }
 }
 
-const quietly = { quiet: true, allowFailure: true } as const
+function quietly(host: Pick<Host, 'env'>) {
+  return { quiet: true, allowFailure: true, env: withSystemPath(host.env) } as const
+}
 
 /** Input for `iptables-restore --noflush`: deletes Docker's rules and chains, and puts the policy back. */
 export function removalScript(saved: string, before: FamilySnapshot): string {

@@ -31,10 +31,11 @@ export async function ensureNetwork(host: Host, machine: Machine = thisMachine):
   return await withLock(host, machine, 'network', async () => {
     const found = await inspect(host)
     if (found !== undefined) return check(found)
-    await host.exec.run('docker', createArgs(), { quiet: true })
+    const made = await host.exec.run('docker', createArgs(), { quiet: true }).catch((error: unknown) => error)
     const created = await inspect(host)
-    if (created === undefined) throw conflict('it is gone right after it was made')
-    return check(created)
+    // Somebody with another state folder may have been faster; only a network that is not there is a failure.
+    if (created !== undefined) return check(created)
+    throw made instanceof Error ? made : conflict('it is gone right after it was made')
   })
 }
 

@@ -1,5 +1,6 @@
 import type { Host } from '../process/host.ts'
 import { exists, type Machine, readText, remove, writeText } from './machine.ts'
+import { withSystemPath } from './system-path.ts'
 
 const policyFile = '/usr/sbin/policy-rc.d'
 const aptTimeoutMs = 900_000
@@ -106,7 +107,7 @@ async function apt(host: Host, args: readonly string[]): Promise<string> {
     ['-o', 'DPkg::Lock::Timeout=300', '-o', 'APT::Get::AutomaticRemove=false', ...args],
     {
       // The order of words in apt's plan is part of what is read here, so no translation.
-      env: { ...host.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
+      env: { ...withSystemPath(host.env), DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
       quiet: args.includes('-s'),
       timeoutMs: aptTimeoutMs,
       onLine: (line) => host.log.debug(line),

@@ -1,27 +1,15 @@
 import { messageOf, UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { stopDaemon } from './daemon.ts'
+import { engineLeftovers } from './describe.ts'
 import { removeDockerRules } from './firewall.ts'
 import { withLock } from './lock.ts'
-import { isRunning, type Machine, readText, remove, thisMachine } from './machine.ts'
+import { type Machine, readText, remove, thisMachine } from './machine.ts'
 import { purgePackages } from './packages.ts'
 import { type EngineRecord, readRecord, removeRecord } from './record.ts'
 import { unseal } from './seal.ts'
+import { withSystemPath } from './system-path.ts'
 import { engineVersion } from './version.ts'
-
-/** What of an engine we put on this machine, for people. Empty when everything Docker here is the user's. */
-export async function describeEngine(host: Host, machine: Machine = thisMachine): Promise<string[]> {
-  const record = await readRecord(host, machine)
-  if (record === undefined) return []
-  const lines: string[] = []
-  if (record.daemon !== undefined && (await isRunning(machine, record.daemon))) {
-    lines.push(`dockerd, process ${record.daemon.pid}, started by this toolkit`)
-  }
-  if (record.packages.length > 0) lines.push(`packages installed by this toolkit: ${record.packages.join(', ')}`)
-  if (record.created.includes('/var/lib/docker')) lines.push("/var/lib/docker, Docker's images and volumes")
-  if (record.runtimeWrapper !== undefined) lines.push(`${record.runtimeWrapper}, Docker's default runtime here`)
-  return lines
-}
 
 /**
  * Undoes exactly what the record says was done for the engine: stops the dockerd that we started, purges the packages that we installed, deletes
@@ -35,26 +23,32 @@ export async function removeEngine(host: Host, machine: Machine = thisMachine): 
     const record = await readRecord(host, machine)
     if (record === undefined) return []
     await refuseWhileUsed(host)
-    const before = await describeEngine(host, machine)
+    const before = await engineLeftovers(host, machine)
     await unseal(host).catch((error: unknown) => host.log.warning(`cleanup: ${messageOf(error)}`))
     if (record.daemon !== undefined) await stopDaemon(host, machine, record.daemon)
     else if (record.packages.length > 0) await stopService(host)
     else return []
     const networks = await bridgesOfDocker(host)
     await unmountBelow(host, machine, record)
-    for (const bridge of networks) await host.exec.run('ip', ['link', 'delete', bridge], quietly)
+    for (const bridge of networks) await host.exec.run('ip', ['link', 'delete', bridge], quietly(host))
     await removeDockerRules(host, record.firewall)
     const kept = await purgePackages(host, machine, record.packages)
     if (kept.length > 0) host.log.notice(`kept, because other packages need them by now: ${kept.join(', ')}`)
-    for (const path of record.created) await remove(machine, path)
-    if (record.createdGroup && !kept.includes('docker.io')) await host.exec.run('groupdel', ['docker'], quietly)
+    const stays = (name: string) => kept.includes(name)
+    for (const path of record.created) {
+      // What a package that stays works with stays too.
+      if (!stays(path.includes('containerd') ? 'containerd' : 'docker.io')) await remove(machine, path)
+    }
+    if (record.createdGroup && !stays('docker.io')) await host.exec.run('groupdel', ['docker'], quietly(host))
     await restoreSysctls(host, machine, record)
     await removeRecord(host, machine)
     return before
   })
 }
 
-const quietly = { quiet: true, allowFailure: true } as const
+function quietly(host: Host) {
+  return { quiet: true, allowFailure: true, env: withSystemPath(host.env) } as const
+}
 
 /** Stopping the engine would end whatever else somebody runs in it. */
 async function refuseWhileUsed(host: Host): Promise<void> {
@@ -90,14 +84,14 @@ async function unmountBelow(host: Host, machine: Machine, record: EngineRecord):
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '')
     .filter((target) => roots.some((root) => target === root || target.startsWith(`${root}/`)))
-  for (const target of mounts.reverse()) await host.exec.run('umount', [target], quietly)
+  for (const target of mounts.reverse()) await host.exec.run('umount', [target], quietly(host))
 }
 
 async function restoreSysctls(host: Host, machine: Machine, record: EngineRecord): Promise<void> {
   for (const [name, value] of Object.entries(record.sysctls)) {
     const now = await readText(machine, `/proc/sys/${name}`)
     if (now !== undefined && now.trim() !== value) {
-      await host.exec.run('sysctl', ['-q', '-w', `${name.replaceAll('/', '.')}=${value}`], quietly)
+      await host.exec.run('sysctl', ['-q', '-w', `${name.replaceAll('/', '.')}=${value}`], quietly(host))
     }
   }
 }

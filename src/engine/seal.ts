@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { CommandError, UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { withSystemPath } from './system-path.ts'
 
 /**
  * The seal: containers on our bridge can open no connection past the machine. It is one nftables table of our own, which Docker does not know and
@@ -8,10 +9,10 @@ import type { Host } from '../process/host.ts'
  * lets a client fail at once. Published ports work: their packets leave the bridge as replies.
  *
  * DNS needs a second half. Containers ask Docker's resolver inside their own network namespace, and it passes questions it cannot answer on to the
- * host's name servers: from the container's namespace up to Docker 25 (then the seal rejects them, unless the name server is on the host's loopback),
- * from the host's namespace, as the daemon's own traffic, since Docker 26. A name server given by `--dns` is always asked from the container's namespace
- * (libnetwork: resolvconf.TransformForIntNS), so every container of ours gets {@link sealedDnsArgs}: nobody listens there, the question is refused at
- * once, and names of containers are answered as before.
+ * host's name servers: from the container's namespace in old releases (20.10, measured; then the seal rejects them, unless the name server is on the
+ * host's loopback), from the host's namespace, as the daemon's own traffic, in new ones (libnetwork's resolvconf.TransformForIntNS in Docker 28). A name
+ * server given by `--dns` is asked from the container's namespace in all of them, so every container of ours gets {@link sealedDnsArgs}: nobody
+ * listens there, and names of containers are answered as before.
  */
 const table = 'k8s_platform_seal'
 
@@ -140,8 +141,7 @@ async function listTable(host: Host): Promise<readonly NftObject[] | undefined> 
 async function nft(host: Host, args: readonly string[], input?: string): Promise<string> {
   try {
     const options = { quiet: true, timeoutMs: 30_000, ...(input === undefined ? {} : { input }) }
-    const path = [host.env['PATH'] ?? '', '/usr/sbin', '/sbin'].join(':')
-    return (await host.exec.run('nft', args, { ...options, env: { ...host.env, PATH: path, LC_ALL: 'C' } })).stdout
+    return (await host.exec.run('nft', args, { ...options, env: { ...withSystemPath(host.env), LC_ALL: 'C' } })).stdout
   } catch (error) {
     if (error instanceof CommandError && error.exitCode === null && !error.timedOut) {
       throw new UnsupportedError('the sealed network needs the program nft, which was not found', {

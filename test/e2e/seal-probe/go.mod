@@ -1,0 +1,3 @@
+module k8s-platform/seal-probe
+
+go 1.22
