@@ -1,9 +1,9 @@
 import { gunzipSync } from 'node:zlib'
 import { parseAllDocuments } from 'yaml'
 import type { Kubernetes } from '../kubernetes/client.ts'
-import type { KubeObject } from '../kubernetes/objects.ts'
+import type { KubeObject, ListScope } from '../kubernetes/objects.ts'
+import { NotReadyError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
-import { pause } from '../process/wait.ts'
 
 /** One revision of a release, as Helm keeps it in a Secret. */
 export interface ReleaseRecord {
@@ -27,7 +27,7 @@ export async function releaseRecords(
   namespace: string,
   release: string,
 ): Promise<ReleaseRecord[]> {
-  const secrets = await kubernetes.list(secretKind, { namespace, labelSelector: `owner=helm,name=${release}` })
+  const secrets = await kubernetes.list(secretKind, scopeOf(namespace, release))
   return secrets.map((secret) => toRecord(secret, namespace)).sort((a, b) => b.revision - a.revision)
 }
 
@@ -47,8 +47,7 @@ export async function clearDeadOperation(
     if (pending === undefined || host.signal.aborted) return records
     const ageMs = host.clock.now().getTime() - (pending.modifiedAt?.getTime() ?? 0)
     if (ageMs < pendingMs) {
-      host.log.progress(`waiting for another Helm operation on ${release} (${pending.status})`)
-      await pause(Math.min(1_000, pendingMs - ageMs), host.signal)
+      await operationEnded(kubernetes, namespace, release, pendingMs - ageMs)
       continue
     }
     host.log.notice(
@@ -56,6 +55,30 @@ export async function clearDeadOperation(
     )
     await kubernetes.delete({ ...secretKind, namespace, name: pending.secret })
   }
+}
+
+/** Resolves when no operation is going on any more, or when time is up. */
+async function operationEnded(
+  kubernetes: Kubernetes,
+  namespace: string,
+  release: string,
+  timeoutMs: number,
+): Promise<void> {
+  const pending = (secrets: readonly KubeObject[]): KubeObject | undefined =>
+    secrets.find((secret) => secret.metadata.labels?.['status']?.startsWith('pending-'))
+  try {
+    await kubernetes.until(`another Helm operation on ${release}`, secretKind, scopeOf(namespace, release), {
+      timeoutMs,
+      done: (secrets) => pending(secrets) === undefined,
+      explain: (secrets) => pending(secrets)?.metadata.labels?.['status'] ?? 'none',
+    })
+  } catch (error) {
+    if (!(error instanceof NotReadyError)) throw error
+  }
+}
+
+function scopeOf(namespace: string, release: string): ListScope {
+  return { namespace, labelSelector: `owner=helm,name=${release}` }
 }
 
 /** The objects of a rendered manifest. Those without a namespace get the release's, as Helm would. */

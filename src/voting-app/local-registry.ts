@@ -1,0 +1,49 @@
+import { parse } from 'yaml'
+import type { Kubernetes } from '../kubernetes/client.ts'
+import { messageOf, UnsupportedError } from '../process/errors.ts'
+import type { Host } from '../process/host.ts'
+
+/**
+ * `host:port` under which both this machine and the nodes know the cluster's local registry, as the cluster advertises it (KEP-1755).
+ * @throws UnsupportedError REGISTRY_MISSING
+ */
+export async function findLocalRegistry(kubernetes: Kubernetes): Promise<string> {
+  const name = 'local-registry-hosting'
+  const map = await kubernetes.get({ apiVersion: 'v1', kind: 'ConfigMap', namespace: 'kube-public', name })
+  const hosting = parse(String(map?.['data']?.['localRegistryHosting.v1'] ?? '')) as { host?: unknown } | null
+  if (typeof hosting?.host === 'string' && hosting.host !== '') return hosting.host
+  throw new UnsupportedError('the cluster advertises no local registry to push the built images to', {
+    code: 'REGISTRY_MISSING',
+    hint: `Create the cluster with \`registry: true\`, or describe yours in ConfigMap kube-public/${name} (KEP-1755), or use \`images: published\`.`,
+  })
+}
+
+/** Every form a manifest may have: a registry answers 404 for one that is not accepted. */
+const manifestTypes = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+].join(', ')
+
+const lookMs = 5_000
+
+/** Whether the registry has that tag. One that cannot be asked is taken not to have it: the push then says what is wrong. */
+export async function registryHas(
+  host: Pick<Host, 'log' | 'signal'>,
+  registry: string,
+  repository: string,
+  tag: string,
+): Promise<boolean> {
+  try {
+    const response = await fetch(`http://${registry}/v2/${repository}/manifests/${tag}`, {
+      method: 'HEAD',
+      headers: { accept: manifestTypes },
+      signal: AbortSignal.any([host.signal, AbortSignal.timeout(lookMs)]),
+    })
+    return response.status === 200
+  } catch (error) {
+    host.log.debug(`${registry} could not be asked for ${repository}:${tag}: ${messageOf(error)}`)
+    return false
+  }
+}
