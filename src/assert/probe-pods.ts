@@ -1,0 +1,147 @@
+import type { Kubernetes } from '../kubernetes/client.ts'
+import type { KubeObject } from '../kubernetes/objects.ts'
+import { messageOf } from '../process/errors.ts'
+import type { Host } from '../process/host.ts'
+import { InconclusiveError } from './engine.ts'
+import { condition, explainPod, isPodReady } from './explain-pod.ts'
+import { createBatcher, type ProbeRunner } from './probe-batch.ts'
+import {
+  expiresAnnotation,
+  externalNameService,
+  type ProbeSetup,
+  probeFixtures,
+  probeNamespace,
+  probePod,
+  runLabel,
+} from './probe-manifests.ts'
+import { probeCommand, renderStdin } from './probe-script.ts'
+
+export const defaultProbeImage = 'docker.io/library/node:24-bookworm-slim'
+
+/** A probe pod that runs and has told who it is. */
+export interface Probe extends ProbeRunner {
+  readonly pod: string
+  readonly node: string
+  readonly ip: string
+}
+
+export interface Fleet {
+  readonly namespace: string
+  /** Last part of every Service's name, `cluster.local` nearly everywhere. */
+  readonly clusterDomain: string
+  /** Nameservers of the pods' resolv.conf. */
+  readonly nameservers: readonly string[]
+  readonly probes: readonly Probe[]
+  /** Nodes no probe answered on, with the reason. */
+  readonly missing: readonly { readonly node: string; readonly reason: string }[]
+}
+
+export interface FleetOptions {
+  readonly kubernetes: Kubernetes
+  readonly setup: ProbeSetup
+  /** How long pods on Ready nodes may take, the image pull included. */
+  readonly timeoutMs: number
+}
+
+const podKind = { apiVersion: 'v1', kind: 'Pod' } as const
+const namespaceKind = { apiVersion: 'v1', kind: 'Namespace' } as const
+
+/**
+ * Starts one probe pod per node in the run's own namespace and waits, by watch, for those on Ready nodes. Nodes that are not Ready get a pod too but are not
+ * waited for: their absence is a finding of R1, and the other nodes' checks go on without them.
+ */
+export async function startFleet(host: Host, options: FleetOptions): Promise<Fleet> {
+  const { kubernetes, setup } = options
+  const { namespace } = setup
+  const nodes = await kubernetes.list({ apiVersion: 'v1', kind: 'Node' })
+  if (nodes.length === 0) throw new InconclusiveError('the cluster has no nodes')
+  await kubernetes.apply(probeNamespace(setup))
+  await Promise.all(probeFixtures(setup).map((object) => kubernetes.apply(object)))
+  const planned = nodes.map((node, i) => ({
+    pod: `probe-${i}`,
+    node: node.metadata.name,
+    ready: condition(node, 'Ready')?.status === 'True',
+  }))
+  await Promise.all(planned.map(({ pod, node }) => kubernetes.apply(probePod(setup, pod, node))))
+
+  const scope = { namespace, labelSelector: `${runLabel}=${setup.nonce}` }
+  const awaited = planned.filter((entry) => entry.ready)
+  const find = (pods: readonly KubeObject[], name: string): KubeObject | undefined =>
+    pods.find((pod) => pod.metadata.name === name)
+  const unready = (pods: readonly KubeObject[]): string[] =>
+    awaited.flatMap(({ pod, node }) => {
+      const found = find(pods, pod)
+      if (found !== undefined && isPodReady(found)) return []
+      return [`probe pod on ${node}: ${found === undefined ? 'not there' : explainPod(found)}`]
+    })
+  let pods: readonly KubeObject[]
+  try {
+    pods = await kubernetes.until('probe pods', podKind, scope, {
+      timeoutMs: options.timeoutMs,
+      done: (seen) => unready(seen).length === 0,
+      explain: (seen) => unready(seen).join('; '),
+    })
+  } catch (error) {
+    // Some pods may be fine, and each node's absence is told by its own reason.
+    host.log.debug(messageOf(error))
+    pods = await kubernetes.list(podKind, scope)
+  }
+
+  const probes: Probe[] = []
+  const missing: { node: string; reason: string }[] = []
+  let domain = 'cluster.local'
+  let nameservers: readonly string[] = []
+  await Promise.all(
+    planned.map(async ({ pod, node, ready }) => {
+      const found = find(pods, pod)
+      if (found === undefined || !isPodReady(found)) {
+        const why = found === undefined ? 'no probe pod' : explainPod(found)
+        missing.push({ node, reason: ready ? why : `node is not Ready; probe pod: ${why}` })
+        return
+      }
+      const runner = createBatcher(host, `pod ${pod} on ${node}`, (batch, timeoutMs) =>
+        kubernetes.exec({
+          namespace,
+          pod,
+          container: 'probe',
+          command: probeCommand,
+          stdin: renderStdin(setup.script, batch),
+          timeoutMs,
+        }),
+      )
+      try {
+        const [result] = await runner.run([{ kind: 'hello', id: 'hello', timeoutMs: 2_000 }])
+        if (result?.hello?.node !== node) throw new InconclusiveError(`answered as on node "${result?.hello?.node}"`)
+        const prefix = `${namespace}.svc.`
+        const search = result.hello.search.find((entry) => entry.startsWith(prefix))
+        if (search !== undefined) domain = search.slice(prefix.length)
+        nameservers = result.hello.nameservers
+        probes.push({ ...runner, pod, node, ip: found['status']?.podIP ?? '' })
+      } catch (error) {
+        missing.push({ node, reason: messageOf(error) })
+      }
+    }),
+  )
+  if (probes.length > 0) await kubernetes.apply(externalNameService(setup, domain))
+  const byNode = <T extends { node: string }>(list: T[]): T[] => list.sort((a, b) => a.node.localeCompare(b.node))
+  return { namespace, clusterDomain: domain, nameservers, probes: byNode(probes), missing: byNode(missing) }
+}
+
+/** Removes the run's namespace; resolves when accepted. Nothing there is success. */
+export async function removeFleet(kubernetes: Kubernetes, namespace: string): Promise<void> {
+  await kubernetes.delete({ ...namespaceKind, name: namespace })
+}
+
+/**
+ * Removes what runs that were killed left behind. A live neighbour is left alone: only namespaces past their own time are touched.
+ * @returns names of the namespaces removed.
+ */
+export async function sweepExpired(kubernetes: Kubernetes, now: Date): Promise<string[]> {
+  const found = await kubernetes.list(namespaceKind, { labelSelector: runLabel })
+  const expired = found.filter((namespace) => {
+    const until = Date.parse(namespace.metadata.annotations?.[expiresAnnotation] ?? '')
+    return until < now.getTime() && namespace.metadata.deletionTimestamp === undefined
+  })
+  await Promise.all(expired.map((namespace) => removeFleet(kubernetes, namespace.metadata.name)))
+  return expired.map((namespace) => namespace.metadata.name)
+}

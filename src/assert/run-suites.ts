@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto'
+import type { Kubernetes } from '../kubernetes/client.ts'
+import { messageOf } from '../process/errors.ts'
+import type { Host } from '../process/host.ts'
+import { Timings } from '../process/timings.ts'
+import { formatSeconds } from '../process/wait.ts'
+import { type CheckRecord, type NodeRecord, type RunRecord, recordSchema, type Verdict } from '../report/record.ts'
+import { writeReports } from '../report/write.ts'
+import { runChecks } from './engine.ts'
+import type { AppUrls, SuiteEnvironment, Target } from './environment.ts'
+import { condition } from './explain-pod.ts'
+import { judgeRun } from './judge.ts'
+import { defaultProbeImage, type Fleet, removeFleet, startFleet, sweepExpired } from './probe-pods.ts'
+import { loadProbeScript } from './probe-script.ts'
+import { defaultSuites, selectChecks } from './suites.ts'
+
+export interface RunSuitesOptions {
+  readonly kubernetes: Kubernetes
+  /** A client that still works once the run is cancelled, to remove the probe pods then. Default: `kubernetes`. */
+  readonly cleanup?: Kubernetes
+  /** Names out of `suiteNames`; empty or undefined runs every suite that fits the target. */
+  readonly suites?: readonly string[]
+  readonly target: Target
+  readonly namespace: string
+  /** Verdicts that fail the run. Default fail and inconclusive. */
+  readonly failOn?: readonly Verdict[]
+  /** Suites that were asked for and may nevertheless be skipped whole. */
+  readonly allowSkip?: readonly string[]
+  /** Deadline of everything together, milliseconds. Default 10 minutes. */
+  readonly timeoutMs?: number
+  /** Folder for the reports; undefined writes none. */
+  readonly reportDir?: string
+  readonly probeImage?: string
+  readonly expected?: { readonly nodes?: number }
+  readonly urls?: AppUrls
+  /** How long things must have been stable (R5), milliseconds. Default 10 s, the smoke tier's. */
+  readonly stableMs?: number
+  /** How long observed may differ from expected before a check is red, milliseconds. Default 15 s. */
+  readonly convergeMs?: number
+}
+
+const defaultTimeoutMs = 600_000
+const fleetMs = 120_000
+/** After its deadline a run still cleans up; only then may another run take its namespace for a dead run's. */
+const graceMs = 300_000
+
+/**
+ * Runs suites of checks against a cluster and judges the run. The record is the result, also when things are red: this rejects only for inputs that
+ * make no sense (InputError) and for defects. Leaves nothing behind in the cluster; what a killed run left is swept by the next one.
+ */
+export async function runSuites(host: Host, options: RunSuitesOptions): Promise<RunRecord> {
+  return host.timings.phase('assert', () => run(host, options))
+}
+
+async function run(host: Host, options: RunSuitesOptions): Promise<RunRecord> {
+  const { kubernetes, target, namespace } = options
+  const startedAt = host.clock.now()
+  const timings = new Timings(host.clock)
+  const nonce = randomBytes(5).toString('hex')
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
+  const requested = options.suites ?? []
+  const suites = requested.length > 0 ? requested : defaultSuites(target)
+  const probeNamespace = `k8s-platform-probe-${nonce}`
+  let fleet: Promise<Fleet> | undefined
+
+  const environment: SuiteEnvironment = {
+    kubernetes,
+    target,
+    namespace,
+    nonce,
+    expected: options.expected ?? {},
+    stableMs: options.stableMs ?? 10_000,
+    convergeMs: options.convergeMs ?? 15_000,
+    ...(options.urls === undefined ? {} : { urls: options.urls }),
+    fleet() {
+      fleet ??= timings.phase('probe pods', async () =>
+        startFleet(host, {
+          kubernetes,
+          timeoutMs: Math.min(fleetMs, timeoutMs),
+          setup: {
+            nonce,
+            namespace: probeNamespace,
+            image: options.probeImage ?? defaultProbeImage,
+            script: await loadProbeScript(host.paths.assets),
+            expiresAt: new Date(startedAt.getTime() + timeoutMs + graceMs),
+            activeSeconds: Math.ceil((timeoutMs + graceMs) / 1000),
+          },
+        }),
+      )
+      return fleet
+    },
+  }
+  const checks = selectChecks(suites, environment)
+  let records: CheckRecord[]
+  try {
+    records = await runChecks(host, checks, { timeoutMs, onRecord: (record) => tell(host, record) })
+  } finally {
+    await timings.phase('clean up', () =>
+      cleanUp(host, options.cleanup ?? kubernetes, fleet, probeNamespace, startedAt),
+    )
+  }
+  for (const record of records) {
+    timings.add({
+      name: record.id,
+      startMs: record.startMs,
+      durationMs: record.durationMs,
+      ok: record.verdict === 'pass' || record.verdict === 'skipped',
+    })
+  }
+  const judged = judgeRun(records, {
+    requested,
+    failOn: options.failOn ?? ['fail', 'inconclusive'],
+    allowSkip: options.allowSkip ?? [],
+    cancelled: host.signal.aborted,
+  })
+  const result: RunRecord = {
+    schema: recordSchema,
+    run: nonce,
+    startedAt: startedAt.toISOString(),
+    durationMs: Math.round(timings.elapsedMs()),
+    target,
+    namespace,
+    ...(await describeCluster(kubernetes)),
+    suites,
+    failOn: options.failOn ?? ['fail', 'inconclusive'],
+    allowSkip: options.allowSkip ?? [],
+    ...judged,
+    checks: records,
+    timings: timings.entries(),
+  }
+  if (options.reportDir !== undefined) await writeReports(result, options.reportDir)
+  return result
+}
+
+const marks: Readonly<Record<Verdict, string>> = { pass: '✔', fail: '✘', inconclusive: '?', skipped: '-' }
+
+function tell(host: Host, record: CheckRecord): void {
+  const line = `${marks[record.verdict]} ${record.id.padEnd(17)} ${record.reason} (${formatSeconds(record.durationMs)})`
+  host.log.info(line)
+}
+
+async function cleanUp(
+  host: Host,
+  kubernetes: Kubernetes,
+  fleet: Promise<Fleet> | undefined,
+  namespace: string,
+  startedAt: Date,
+): Promise<void> {
+  try {
+    if (fleet !== undefined) {
+      // Created objects may still be on their way when the run was cut short.
+      await fleet.catch(() => {})
+      await removeFleet(kubernetes, namespace)
+    }
+    const swept = await sweepExpired(kubernetes, startedAt)
+    if (swept.length > 0) host.log.notice(`removed what an earlier run left behind: ${swept.join(', ')}`)
+  } catch (error) {
+    host.log.warning(`the probe pods' namespace ${namespace} may be left behind: ${messageOf(error)}`)
+  }
+}
+
+/** For the report only: an API server that cannot be reached has already turned checks red. */
+async function describeCluster(kubernetes: Kubernetes): Promise<{ serverVersion: string; nodes: NodeRecord[] }> {
+  try {
+    const [version, nodes] = await Promise.all([
+      kubernetes.raw('/version'),
+      kubernetes.list({ apiVersion: 'v1', kind: 'Node' }),
+    ])
+    return {
+      serverVersion: (JSON.parse(version) as { gitVersion?: string }).gitVersion ?? 'unknown',
+      nodes: nodes.map((node) => ({
+        name: node.metadata.name,
+        version: node['status']?.nodeInfo?.kubeletVersion ?? 'unknown',
+        ready: condition(node, 'Ready')?.status === 'True',
+      })),
+    }
+  } catch {
+    return { serverVersion: 'unknown', nodes: [] }
+  }
+}

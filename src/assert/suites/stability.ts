@@ -1,0 +1,158 @@
+import type { KubeObject } from '../../kubernetes/objects.ts'
+import { formatSeconds, pause } from '../../process/wait.ts'
+import type { Json } from '../../report/record.ts'
+import { type Check, type CheckContext, fail, type Outcome, pass } from '../check.ts'
+import { summarize } from '../converge.ts'
+import type { SuiteEnvironment } from '../environment.ts'
+import { condition, containerStatuses, isPodFinished } from '../explain-pod.ts'
+import { serverTime } from '../server-time.ts'
+
+/**
+ * A container whose last life was shorter than this must outlive it twice over (at most this long), or a crash loop looks stable between two crashes.
+ * A program that died after a longer life, as in a node's restart, only has to outlive the window.
+ */
+const maxProofMs = 60_000
+
+/** R5: nothing restarts and nothing flips between Ready and not, looked up backwards, waiting only for what is missing of the window. */
+export function stabilityCheck(environment: SuiteEnvironment): Check {
+  const seconds = formatSeconds(environment.stableMs)
+  return {
+    id: 'R5.stable',
+    title: `No container restarted and no pod's readiness changed for ${seconds}`,
+    suite: 'readiness',
+    lane: 'parallel',
+    needs: [],
+    timeoutMs: maxProofMs + environment.stableMs + 15_000,
+    run: (context) => stable(context, environment),
+  }
+}
+
+/** One container's life, as the API tells it. */
+interface Life {
+  readonly id: string
+  readonly restarts: number
+  /** Undefined when it does not run. */
+  readonly startedAt: number | undefined
+  /** How long the previous life lasted, milliseconds. */
+  readonly previousMs: number | undefined
+  readonly lastEnd: string
+}
+
+interface Snapshot {
+  readonly lives: readonly Life[]
+  /** Last change of each pod's Ready condition, by namespace/pod/uid. */
+  readonly readySince: ReadonlyMap<string, number>
+}
+
+async function stable(context: CheckContext, environment: SuiteEnvironment): Promise<Outcome> {
+  const [first, serverNow] = await Promise.all([snapshot(environment), serverTime(environment.kubernetes)])
+  const now = serverNow.getTime()
+  const missing = missingProof(first, now, environment.stableMs)
+  const longest = Math.max(0, ...missing.map((entry) => entry.ms))
+  const observations = {
+    containers: first.lives.length,
+    restarts: Object.fromEntries(
+      first.lives.filter((life) => life.restarts > 0).map((life) => [life.id, life.restarts]),
+    ),
+    waitedMs: Math.round(longest),
+  } satisfies Record<string, Json>
+  if (longest === 0) {
+    return pass(`${first.lives.length} containers unchanged for at least ${formatSeconds(environment.stableMs)}`, {
+      observations,
+    })
+  }
+  const names = missing.map((entry) => entry.why)
+  context.waiting(`${formatSeconds(longest)} more without change: ${summarize(names)}`)
+  await pause(longest, context.host.signal)
+  const second = await snapshot(environment)
+  const changes = changesBetween(first, second)
+  if (changes.length > 0) {
+    const id = changes[0]?.id ?? ''
+    const [namespace = '', pod = '', container] = id.split('/')
+    return fail(summarize(changes.map((change) => change.text)), {
+      observations,
+      evidence: [
+        {
+          text: changes.map((change) => change.text).join('\n'),
+          command:
+            container === undefined
+              ? `kubectl -n ${namespace} describe pod ${pod}`
+              : `kubectl -n ${namespace} logs ${pod} -c ${container} --previous`,
+        },
+      ],
+    })
+  }
+  return pass(`${second.lives.length} containers unchanged, ${formatSeconds(longest)} of it watched`, { observations })
+}
+
+async function snapshot(environment: SuiteEnvironment): Promise<Snapshot> {
+  const namespaces = [...new Set([environment.namespace, 'kube-system'])]
+  const lists = await Promise.all(
+    namespaces.map((namespace) => environment.kubernetes.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace })),
+  )
+  // Pods on their way in or out are the rollout's business (R2).
+  const pods = lists.flat().filter((pod) => !isPodFinished(pod) && pod.metadata.deletionTimestamp === undefined)
+  const readySince = new Map<string, number>()
+  for (const pod of pods) {
+    const since = condition(pod, 'Ready')?.lastTransitionTime
+    if (since !== undefined) readySince.set(idOf(pod), Date.parse(since))
+  }
+  return { lives: pods.flatMap(livesOf), readySince }
+}
+
+function idOf(pod: KubeObject): string {
+  return `${pod.metadata.namespace}/${pod.metadata.name}`
+}
+
+function livesOf(pod: KubeObject): Life[] {
+  return containerStatuses(pod).map((status) => {
+    const last = status.lastState?.terminated
+    const startedAt = status.state?.running?.startedAt
+    return {
+      id: `${idOf(pod)}/${status.name}`,
+      restarts: status.restartCount,
+      startedAt: startedAt === undefined ? undefined : Date.parse(startedAt),
+      previousMs: last === undefined ? undefined : Date.parse(last.finishedAt) - Date.parse(last.startedAt),
+      lastEnd: last === undefined ? '' : `${last.reason ?? 'ended'}, exit code ${last.exitCode}`,
+    }
+  })
+}
+
+/** What still has to pass without change, for each thing that is too young to be trusted. */
+function missingProof(seen: Snapshot, now: number, windowMs: number): { why: string; ms: number }[] {
+  const found: { why: string; ms: number }[] = []
+  for (const life of seen.lives) {
+    // A container that does not run has no life to prove; the same look again tells whether it comes and goes.
+    const age = life.startedAt === undefined ? 0 : now - life.startedAt
+    const loops = life.previousMs !== undefined && life.previousMs < maxProofMs
+    const wanted = loops ? Math.min(maxProofMs, Math.max(windowMs, 2 * (life.previousMs ?? 0))) : windowMs
+    if (age < wanted) {
+      const why = life.startedAt === undefined ? 'does not run' : `runs since ${formatSeconds(Math.max(0, age))}`
+      found.push({ why: `${life.id} ${why}`, ms: wanted - Math.max(0, age) })
+    }
+  }
+  for (const [id, since] of seen.readySince) {
+    const age = Math.max(0, now - since)
+    if (age < windowMs) found.push({ why: `${id} changed readiness ${formatSeconds(age)} ago`, ms: windowMs - age })
+  }
+  return found
+}
+
+function changesBetween(first: Snapshot, second: Snapshot): { id: string; text: string }[] {
+  const changes: { id: string; text: string }[] = []
+  const before = new Map(first.lives.map((life) => [life.id, life]))
+  for (const life of second.lives) {
+    const old = before.get(life.id)
+    if (old !== undefined && life.restarts > old.restarts) {
+      changes.push({
+        id: life.id,
+        text: `${life.id} restarted ${life.restarts - old.restarts} times while watched (${life.lastEnd}; ${life.restarts} restarts in all)`,
+      })
+    }
+  }
+  for (const [id, since] of second.readySince) {
+    const old = first.readySince.get(id)
+    if (old !== undefined && old !== since) changes.push({ id, text: `${id} changed its readiness while watched` })
+  }
+  return changes
+}

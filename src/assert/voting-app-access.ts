@@ -1,0 +1,186 @@
+import type { Kubernetes } from '../kubernetes/client.ts'
+import type { KubeObject } from '../kubernetes/objects.ts'
+import { NotReadyError } from '../process/errors.ts'
+import { InconclusiveError } from './engine.ts'
+import type { SuiteEnvironment } from './environment.ts'
+import { isPodReady } from './explain-pod.ts'
+import { hostRunner } from './host-runner.ts'
+import { requireProbes } from './per-node.ts'
+import type { ProbeRunner } from './probe-batch.ts'
+
+/** From where, and at which addresses, the voting app is spoken to. */
+export interface VotingAppRoute {
+  readonly runner: ProbeRunner
+  readonly vote: string
+  readonly result: string
+}
+
+const dialMs = 2_000
+const hostPorts = {
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  name: 'k8s-platform-host-ports',
+  namespace: 'kube-system',
+} as const
+
+/**
+ * The way a user takes, where there is one: the URLs given, or the NodePorts published on this machine (recorded in the ConfigMap
+ * kube-system/k8s-platform-host-ports when the cluster was made). Else through a probe pod, by the Services' names.
+ */
+export async function findRoute(environment: SuiteEnvironment): Promise<VotingAppRoute> {
+  const { kubernetes, namespace, urls } = environment
+  if (urls !== undefined) return { runner: hostRunner(), ...urls }
+  const service = (name: string): Promise<KubeObject | undefined> =>
+    kubernetes.get({ apiVersion: 'v1', kind: 'Service', name, namespace })
+  const [vote, result, published] = await Promise.all([
+    service('vote-service'),
+    service('result-service'),
+    kubernetes.get(hostPorts),
+  ])
+  if (vote === undefined || result === undefined) {
+    const missing = [vote === undefined ? 'vote-service' : '', result === undefined ? 'result-service' : ''].filter(
+      Boolean,
+    )
+    throw new InconclusiveError(`namespace ${namespace} has no Service ${missing.join(' and ')}`, {
+      hint: 'Is the voting app deployed there? Another app wants target: generic.',
+    })
+  }
+  const onHost = (one: KubeObject): string | undefined => {
+    const nodePort: number | undefined = one['spec']?.ports?.[0]?.nodePort
+    return nodePort === undefined ? undefined : published?.['data']?.[String(nodePort)]
+  }
+  const [voteAddress, resultAddress] = [onHost(vote), onHost(result)]
+  if (voteAddress !== undefined && resultAddress !== undefined && (await listensHere([voteAddress, resultAddress]))) {
+    return { runner: hostRunner(), vote: `http://${voteAddress}`, result: `http://${resultAddress}` }
+  }
+  const fleet = await environment.fleet()
+  requireProbes(fleet)
+  const probe = fleet.probes[0]
+  if (probe === undefined) throw new InconclusiveError('no probe pod answered')
+  const inCluster = (one: KubeObject): string =>
+    `http://${one.metadata.name}.${namespace}.svc.${fleet.clusterDomain}:${one['spec']?.ports?.[0]?.port ?? 80}`
+  return { runner: probe, vote: inCluster(vote), result: inCluster(result) }
+}
+
+/** The ConfigMap speaks of the machine that made the cluster, which need not be ours. */
+async function listensHere(addresses: readonly string[]): Promise<boolean> {
+  const results = await hostRunner().run(
+    addresses.map((address) => {
+      const { hostname, port } = new URL(`http://${address}`)
+      return { kind: 'tcp', id: address, host: hostname, port: Number(port), timeoutMs: dialMs }
+    }),
+  )
+  return results.every((result) => result.dial === 'connected')
+}
+
+/** A Ready pod with the label `app: <name>`, or undefined. */
+export async function findAppPod(
+  kubernetes: Kubernetes,
+  namespace: string,
+  app: string,
+): Promise<KubeObject | undefined> {
+  const pods = await kubernetes.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace, labelSelector: `app=${app}` })
+  return pods.find(isPodReady)
+}
+
+const execMs = 15_000
+
+/**
+ * Runs one SQL statement in the Postgres pod and resolves with its rows, fields separated by `|`. SQL and its parameters come by stdin and `-v`, and values
+ * are quoted by psql (`:'name'`).
+ * @throws NotReadyError when there is no Ready pod, InconclusiveError when the stream is lost or psql fails.
+ */
+export async function query(
+  environment: SuiteEnvironment,
+  sql: string,
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<string[]> {
+  const { kubernetes, namespace } = environment
+  const pod = await findAppPod(kubernetes, namespace, 'postgres')
+  if (pod === undefined) throw new NotReadyError(`no Ready pod with app=postgres in namespace ${namespace}`)
+  const variables = Object.entries(parameters).flatMap(([name, value]) => ['-v', `${name}=${value}`])
+  const [user, database] = await Promise.all([
+    setting(kubernetes, pod, 'POSTGRES_USER'),
+    setting(kubernetes, pod, 'POSTGRES_DB'),
+  ])
+  const name = user ?? 'postgres'
+  const answer = await kubernetes.exec({
+    namespace,
+    pod: pod.metadata.name,
+    ...containerOf(pod),
+    command: [
+      'psql',
+      '-X',
+      '-A',
+      '-t',
+      '-q',
+      '-v',
+      'ON_ERROR_STOP=1',
+      ...variables,
+      '-U',
+      name,
+      '-d',
+      database ?? name,
+      '-f',
+      '-',
+    ],
+    stdin: `${sql};\n`,
+    timeoutMs: execMs,
+  })
+  if (answer.status === null)
+    throw new InconclusiveError(`psql in pod ${pod.metadata.name}: the exec stream ended without a verdict`)
+  if (answer.status.exitCode !== 0) {
+    const why = answer.stderr.trim().split('\n').slice(-2).join(' | ')
+    if (/relation "\w+" does not exist/.test(why)) return []
+    throw new InconclusiveError(`psql in pod ${pod.metadata.name} ended with ${answer.status.exitCode}: ${why}`)
+  }
+  return answer.stdout.split('\n').filter((line) => line !== '')
+}
+
+/** An environment variable of the pod: as written in its spec, else as the container has it. */
+async function setting(kubernetes: Kubernetes, pod: KubeObject, variable: string): Promise<string | undefined> {
+  const variables: readonly { name: string; value?: string; valueFrom?: object }[] =
+    pod['spec']?.containers?.[0]?.env ?? []
+  const found = variables.find((entry) => entry.name === variable)
+  if (found?.valueFrom === undefined) return found?.value
+  const answer = await kubernetes.exec({
+    namespace: pod.metadata.namespace ?? '',
+    pod: pod.metadata.name,
+    ...containerOf(pod),
+    command: ['printenv', variable],
+    timeoutMs: execMs,
+  })
+  return answer.status?.exitCode === 0 ? answer.stdout.trim() : undefined
+}
+
+function containerOf(pod: KubeObject): { container?: string } {
+  const name: string | undefined = pod['spec']?.containers?.[0]?.name
+  return name === undefined ? {} : { container: name }
+}
+
+/** Where a vote that did not arrive may be: `queued: 1 vote waits in Redis, worker 0/0 ready`. */
+export async function explainPipeline(environment: SuiteEnvironment): Promise<string> {
+  const { kubernetes, namespace } = environment
+  const workers = await kubernetes.list(
+    { apiVersion: 'apps/v1', kind: 'Deployment' },
+    { namespace, labelSelector: 'app=worker' },
+  )
+  const worker = workers[0]
+  const ready =
+    worker === undefined
+      ? 'there is no Deployment with app=worker'
+      : `worker ${worker['status']?.readyReplicas ?? 0}/${worker['spec']?.replicas ?? 1} ready`
+  const redis = await findAppPod(kubernetes, namespace, 'redis')
+  if (redis === undefined) return `no Ready pod with app=redis, ${ready}`
+  const answer = await kubernetes.exec({
+    namespace,
+    pod: redis.metadata.name,
+    ...containerOf(redis),
+    command: ['redis-cli', 'LLEN', 'votes'],
+    timeoutMs: execMs,
+  })
+  const length = answer.status?.exitCode === 0 ? Number.parseInt(answer.stdout, 10) : Number.NaN
+  if (Number.isNaN(length)) return `the queue in Redis cannot be read, ${ready}`
+  if (length === 0) return `no vote waits in Redis, ${ready}`
+  return `queued: ${length} ${length === 1 ? 'vote waits' : 'votes wait'} in Redis, ${ready}`
+}
