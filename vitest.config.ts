@@ -1,7 +1,9 @@
 import { defineConfig } from 'vitest/config'
+import Sequencer from './test/e2e/sequencer.ts'
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: Sequencer },
     projects: [
       {
         test: {
@@ -14,6 +16,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/e2e/global-setup.ts'],
           fileParallelism: false,
           maxWorkers: 1,
           testTimeout: 600_000,

@@ -17,6 +17,7 @@ const clusterName: Readonly<Record<string, Flag>> = {
     description: 'Name of the cluster. Default: k8s-platform.',
   },
 }
+const installDocker: Flag = { type: 'boolean', description: 'Install and start a Docker engine when there is none.' }
 const verbose: Readonly<Record<string, Flag>> = {
   verbose: { type: 'boolean', description: 'Show every command with its duration.' },
 }
@@ -109,7 +110,7 @@ export const commands = [
       ...cluster,
       ...assertions,
       through: { type: 'string', of: throughStages, description: 'Stop after this stage. Default: assert.' },
-      'install-docker': { type: 'boolean', description: 'Install and start a Docker engine when there is none.' },
+      'install-docker': installDocker,
       ...verbose,
     },
   },
@@ -169,6 +170,7 @@ export const commands = [
     words: { name: 'action', of: ['build', 'list', 'prune'], required: true },
     flags: {
       'kubernetes-version': { type: 'string', value: '1.34', description: 'Kubernetes version to build for.' },
+      'install-docker': installDocker,
       ...verbose,
     },
   },

@@ -1,7 +1,8 @@
-import { hostFacts } from '../cluster/host-facts.ts'
-import { checkCgroupVersion, resolveKubernetesVersion } from '../cluster/kubernetes-version.ts'
-import { hostProblems } from '../cluster/preflight.ts'
+import { resolveKubernetesVersion } from '../cluster/kubernetes-version.ts'
+import type { ClusterRequest } from '../cluster/provider.ts'
 import { supplyFor } from '../cluster/supply.ts'
+import { engineFacts } from '../engine/facts.ts'
+import { preflightProblems } from '../engine/preflight.ts'
 import { chooseImageSource } from '../pipeline/choose-image-source.ts'
 import { InputError, messageOf, renderProblems, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
@@ -35,61 +36,60 @@ export const doctor: RunCommand = async (host, command, parsed, print) => {
       return undefined
     }
   }
+  const machine = { platform: process.platform, arch: process.arch }
   const architecture = await check(
     'platform',
-    () => supportedArchitecture(process),
+    () => supportedArchitecture(machine),
     (found) => `Linux ${found}`,
   )
-  const source = await check(
-    'images',
-    () => chooseImageSource(host, settings.cluster.imageSource),
-    (found) => `image-source ${found}`,
-  )
-  const facts = await check(
-    'docker',
-    () => hostFacts(host),
-    (found) => `Docker ${found.dockerVersion}, cgroup v${found.cgroupVersion}`,
-  )
-  if (facts !== undefined) {
-    const nodes = settings.cluster.nodes.length
-    const problems = hostProblems(nodes, facts)
-    for (const problem of problems) findings.push({ name: problem.name, ok: false, text: renderProblems([problem]) })
-    if (problems.length === 0) {
-      const disk = Math.floor(facts.freeDiskBytes / gibibyte)
-      const memory = Math.floor(facts.availableMemoryBytes / gibibyte)
-      findings.push({
-        name: 'resources',
-        ok: true,
-        text: `room for ${nodes} nodes: ${memory} GiB of memory, ${disk} GiB at ${facts.freeDiskPath}, ${facts.inotifyInstances} inotify instances`,
-      })
-    }
-  }
-  if (architecture !== undefined && source !== undefined) {
+  const source = await chooseImageSource(host, settings.cluster.imageSource)
+  findings.push({ name: 'images', ok: true, text: `image-source ${source}` })
+  if (architecture !== undefined) {
     const request = requestOf(settings, { name: 'doctor', imageSource: source })
-    await check(
+    const version = await check(
       'kubernetes',
       async () => {
         const supply = await supplyFor({ request, architecture })
-        const { version } = resolveKubernetesVersion(request.kubernetesVersion, source, await supply.versions())
-        if (facts !== undefined) checkCgroupVersion(version, facts.cgroupVersion)
-        return version
+        return resolveKubernetesVersion(request.kubernetesVersion, source, await supply.versions(host)).version
       },
-      (version) => `Kubernetes ${version}`,
+      (found) => `Kubernetes ${found}`,
     )
-    if (source === 'packages') {
-      await check(
-        'go',
-        () => goVersion(host),
-        (version) => `${version}, to build what registries would serve`,
-      )
-    }
+    if (version !== undefined) findings.push(...(await hostFindings(host, request, version)))
+  }
+  if (source === 'packages') {
+    await check(
+      'go',
+      () => goVersion(host),
+      (found) => `${found}, to build what registries would serve`,
+    )
   }
   const width = Math.max(...findings.map((finding) => finding.name.length)) + 2
-  for (const finding of findings)
+  for (const finding of findings) {
     print(`${finding.ok ? 'ok    ' : 'FAILED'}  ${finding.name.padEnd(width)}${finding.text}`)
+  }
   const failed = findings.filter((finding) => !finding.ok).length
   print(failed === 0 ? 'This host can run it.' : `${failed} of ${findings.length} findings stand in the way.`)
   return failed === 0 ? exitCodes.ok : exitCodes.unsupported
+}
+
+async function hostFindings(host: Host, request: ClusterRequest, kubernetesVersion: string): Promise<Finding[]> {
+  const facts = await engineFacts(host)
+  const count = (role: string): number => request.nodes.filter((node) => node.role === role).length
+  const found = preflightProblems(facts, {
+    kubernetesVersion,
+    imageSource: request.imageSource,
+    controlPlanes: count('control-plane'),
+    workers: count('worker'),
+  }).map((problem) => ({
+    name: problem.name,
+    ok: problem.severity === 'warning',
+    text: `${problem.severity === 'warning' ? 'tight: ' : ''}${problem.found}; needed: ${problem.needed}. ${problem.fix}`,
+  }))
+  if (found.some((finding) => !finding.ok)) return found
+  const memory = Math.floor(facts.memoryAvailableBytes / gibibyte)
+  const disk = facts.diskFreeBytes === undefined ? 'unknown' : `${Math.floor(facts.diskFreeBytes / gibibyte)} GiB`
+  const text = `Docker ${facts.version ?? '?'}, cgroup v${facts.cgroupVersion ?? '?'}, ${memory} GiB of memory, disk ${disk}, ${facts.inotifyInstances} inotify instances`
+  return [{ name: 'host', ok: true, text }, ...found]
 }
 
 async function goVersion(host: Host): Promise<string> {

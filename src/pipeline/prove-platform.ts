@@ -1,0 +1,139 @@
+import { runSuites } from '../assert/run-suites.ts'
+import { type SetupOptions, type SetupResult, setupCluster } from '../cluster/create-cluster.ts'
+import type { ImageSource } from '../cluster/provider.ts'
+import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
+import { installMetricsServer } from '../platform/metrics-server.ts'
+import type { Host } from '../process/host.ts'
+import type { RunRecord } from '../report/record.ts'
+import type { Settings } from '../spec/settings.ts'
+import { deployVotingApp, type VotingAppDeployment } from '../voting-app/deploy.ts'
+import { prepareVotingAppImages } from '../voting-app/image-plan.ts'
+
+/** How far to go; each stage includes those before it. */
+export const stages = ['cluster', 'platform', 'app', 'assert'] as const
+export type Stage = (typeof stages)[number]
+
+export interface PlatformOptions {
+  readonly clusterName: string
+  readonly imageSource: ImageSource
+  readonly through: Stage
+  readonly setup: SetupOptions
+  /** Folder for the reports. */
+  readonly reportDir: string
+}
+
+export interface Platform {
+  readonly cluster: SetupResult
+  readonly app?: VotingAppDeployment
+  readonly record?: RunRecord
+}
+
+const imagesMs = 900_000
+
+/**
+ * The tour: a cluster, its components, the app, the proof. What does not depend on each other runs at once: the app's images are built while the nodes boot, and
+ * components and app are applied as soon as there is an API to apply them to, while the readiness gate still looks at the nodes.
+ *
+ * Resolves also when the verdict is red: look at `record.verdict`. Rejects with the error of the earliest stage that failed.
+ */
+export async function provePlatform(host: Host, settings: Settings, options: PlatformOptions): Promise<Platform> {
+  const reaches = (stage: Stage): boolean => stages.indexOf(options.through) >= stages.indexOf(stage)
+  // The first failure ends what runs beside it, so that nothing goes on in a cluster that is being given up.
+  const giveUp = new AbortController()
+  const inner: Host = { ...host, signal: AbortSignal.any([host.signal, giveUp.signal]) }
+  const failures: unknown[] = []
+  const run = <T>(work: Promise<T>): Promise<T | undefined> =>
+    work.catch((error: unknown) => {
+      failures.push(error)
+      giveUp.abort(error)
+      return undefined
+    })
+
+  const images = reaches('app')
+    ? host.timings.phase('app images', () =>
+        prepareVotingAppImages(inner, {
+          images: settings.app.images,
+          imageSource: options.imageSource,
+          timeoutMs: imagesMs,
+        }),
+      )
+    : undefined
+  images?.catch(() => {})
+
+  const beside: Promise<unknown>[] = []
+  let app: Promise<VotingAppDeployment | undefined> | undefined
+  const start = (kubeconfig: string, context: string, imagesReady: Promise<void>): void => {
+    const target = { kubeconfig, context }
+    if (reaches('platform') && settings.components.includes('metrics-server')) {
+      beside.push(run(imagesReady.then(async () => installMetricsServer(inner, await createKubernetes(inner, target)))))
+    }
+    if (images !== undefined) {
+      app = run(
+        imagesReady.then(() =>
+          deployVotingApp(inner, {
+            ...target,
+            namespace: settings.app.namespace,
+            images: settings.app.images,
+            imageSource: options.imageSource,
+            prepared: images,
+            timeoutMs: settings.app.timeoutMs,
+            ...(settings.app.values === undefined ? {} : { valuesFile: settings.app.values }),
+          }),
+        ),
+      )
+      beside.push(app)
+    }
+  }
+
+  const request = {
+    ...settings.cluster,
+    provider: settings.provider,
+    name: options.clusterName,
+    imageSource: options.imageSource,
+  }
+  const cluster = await run(
+    setupCluster(inner, request, {
+      ...options.setup,
+      onKubeconfig: async (kubeconfig, context, imagesReady) => {
+        await options.setup.onKubeconfig?.(kubeconfig, context, imagesReady)
+        start(kubeconfig, context, imagesReady)
+      },
+    }),
+  )
+  await Promise.all(beside)
+  // The cancellation of the others is a consequence: the first failure is the cause.
+  if (failures.length > 0 || cluster === undefined) throw failures[0]
+  const deployed = await app
+  if (deployed === undefined) return { cluster }
+  if (!reaches('assert')) return { cluster, app: deployed }
+  const record = await prove(host, settings, options, cluster, deployed)
+  return { cluster, app: deployed, record }
+}
+
+async function prove(
+  host: Host,
+  settings: Settings,
+  options: PlatformOptions,
+  cluster: SetupResult,
+  app: VotingAppDeployment,
+): Promise<RunRecord> {
+  const { suites, suitesByName, failOn, allowSkip, timeoutMs } = settings.assertions
+  const kubernetes = await createKubernetes(host, { kubeconfig: cluster.kubeconfig, context: cluster.context })
+  return await host.timings.phase('assert', () =>
+    runSuites(host, {
+      kubernetes,
+      suites,
+      // A suite that nobody named may be skipped: it is then reported, not an error.
+      allowSkip: suitesByName ? allowSkip : suites,
+      target: 'voting-app',
+      namespace: app.namespace,
+      failOn,
+      timeoutMs,
+      reportDir: options.reportDir,
+      expected: { nodes: cluster.nodes.length },
+      ...(app.voteUrl === undefined || app.resultUrl === undefined
+        ? {}
+        : { urls: { vote: app.voteUrl, result: app.resultUrl } }),
+    }),
+  )
+}

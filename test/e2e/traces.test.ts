@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { expect, inject, it } from 'vitest'
+import { runCli } from '../support/cli.ts'
+import { difference, hostSnapshot } from '../support/host-snapshot.ts'
+
+const shared = inject('shared')
+const env = { K8S_PLATFORM_STATE_DIR: shared.stateFolder }
+
+/** The app's images are part of the cache that `down` keeps and names. */
+const kept = /^k8s-platform\/|^<none>:<none>$|\/k8s-platform\//
+
+it('the host really looked different while the cluster was up: the comparison can fail', async () => {
+  const changed = difference(shared.before, await hostSnapshot())
+  expect(Object.keys(changed)).toEqual(expect.arrayContaining(['containers', 'networks', 'iptables', 'processes']))
+})
+
+it('down leaves nothing of the cluster: containers, networks, rules, mounts, namespaces, processes, files', async () => {
+  const down = await runCli(['down', '--cluster-name', shared.name], { env })
+  expect(down.code, down.log).toBe(0)
+  expect(down.stdout).toContain(`container ${shared.name}-control-plane`)
+  expect(down.stdout).toMatch(/kept: the image cache at /)
+  const left = difference(shared.before, await hostSnapshot())
+  const images = left['images']
+  if (images !== undefined && images.removed.length === 0 && images.added.every((name) => kept.test(name)))
+    delete left['images']
+  expect(left).toEqual({})
+  expect(existsSync(path.join(shared.stateFolder, `${shared.name}.json`))).toBe(false)
+})
+
+it('down again is content that nothing is there', async () => {
+  const again = await runCli(['down', '--cluster-name', shared.name], { env })
+  expect(again.code).toBe(0)
+  expect(again.stdout).toContain('nothing was there')
+})
