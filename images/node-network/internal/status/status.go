@@ -38,7 +38,8 @@ type metrics struct {
 // Result is the outcome of one reconciliation.
 type Result struct {
 	// NotReady says what the agent waits for or what failed; empty when all is as it should be.
-	NotReady                                   string
+	NotReady string
+	// Failed says that something was tried and did not work.
 	Failed                                     bool
 	Nodes, Routes                              int
 	RoutesAdded, RoutesReplaced, RoutesRemoved int
@@ -70,7 +71,8 @@ func (s *Status) End(r Result) {
 	s.waiting = r.NotReady
 	if r.Failed {
 		m.failures++
-	} else {
+	}
+	if r.NotReady == "" {
 		m.lastSuccess = now
 	}
 	m.nodes, m.routes = r.Nodes, r.Routes
