@@ -108,12 +108,9 @@ describe('the sealed network', () => {
   })
 
   test('with the arguments for our own containers no outside name resolves, and nobody is asked', async () => {
-    const before = await sealStatus(host)
     const seen = await arrivals()
     expect(await probe('kp-seal-ours', 'resolve', 'www.example.com')).toMatch(/^failed/)
     expect(await arrivals()).toEqual(seen)
-    // Not a question left the container's namespace: there was nothing to reject either.
-    expect((await sealStatus(host)).rejected.dns).toBe(before.rejected.dns)
   })
 
   test('knows the names of its own containers, and reaches them', async () => {
