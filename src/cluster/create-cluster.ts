@@ -11,12 +11,11 @@ import { advertiseHostPorts, advertiseRegistry } from './advertise.ts'
 import { claimCluster } from './claim.ts'
 import { culpritOf } from './culprit.ts'
 import { collectDiagnostics } from './diagnostics.ts'
-import { type HostFacts, hostFacts } from './host-facts.ts'
-import type { ImageSupply } from './image-supply.ts'
+import type { ImageSupply, SupplyContext } from './image-supply.ts'
 import { createKindCluster, type KindCluster } from './kind.ts'
 import { contextOf, exportKubeconfig } from './kubeconfig.ts'
 import { installKubectl } from './kubectl.ts'
-import { checkCgroupVersion, resolveKubernetesVersion, versionOfNodeImage } from './kubernetes-version.ts'
+import { resolveKubernetesVersion, versionOfNodeImage } from './kubernetes-version.ts'
 import { loadBalancerRange } from './load-balancer-range.ts'
 import { clusterNodes, startNodes } from './nodes.ts'
 import type { ClusterOwner } from './owner.ts'
@@ -34,14 +33,16 @@ export interface SetupOptions {
   /** For the cluster's own files: kubeconfig, logs. Absolute, not shared with anything. Default `<temp>/<cluster name>`. */
   readonly folder?: string
   readonly toolCache?: ToolCache
+  /** Where images and programs come from; default is what the request's image source means. */
+  readonly supply?: (context: SupplyContext) => ImageSupply | Promise<ImageSupply>
   /** A kubeconfig of the user's that shall get the context too. */
   readonly exportKubeconfig?: string
   /** Use a cluster of this name that was made from the same request, after checking that it is ready. Without it such a cluster is an error. */
   readonly reuse?: boolean
   /** Called with each state as it is saved, the first time before anything is created. */
   readonly onState?: (state: ClusterState) => void | Promise<void>
-  /** Called as soon as there is an API to talk to, long before everything is ready. */
-  readonly onKubeconfig?: (kubeconfig: string, context: string) => void | Promise<void>
+  /** Called as soon as there is an API to talk to, long before everything is ready; `imagesReady` settles when the local registry has been filled. */
+  readonly onKubeconfig?: (kubeconfig: string, context: string, imagesReady: Promise<void>) => void | Promise<void>
 }
 
 export interface SetupResult extends Cluster {
@@ -66,7 +67,7 @@ export async function setupCluster(host: Host, request: ClusterRequest, options:
   }
   const started = host.clock.monotonic()
   const deadline = started + request.timeoutMs
-  const supply = await supplyFor({
+  const supply = await (options.supply ?? supplyFor)({
     request,
     architecture,
     ...(options.toolCache === undefined ? {} : { toolCache: options.toolCache }),
@@ -83,7 +84,7 @@ export async function setupCluster(host: Host, request: ClusterRequest, options:
         : await reuse(host, request, present, supply, deadline)
     return await finish(host, request, options, supply, made, journal, deadline)
   } catch (error) {
-    await explainFailure(host, journal, error)
+    await explainFailure(host, journal, error, present !== undefined)
     throw withCulprit(error, journal.state)
   }
 }
@@ -94,16 +95,13 @@ async function checkEverything(
   options: SetupOptions,
   supply: ImageSupply,
 ): Promise<string> {
-  const facts: HostFacts = await hostFacts(host)
-  // A cluster that is there already has its memory, its disk and its ports.
-  const existing = options.reuse === true ? await readState(host, request.name) : undefined
-  await preflight(request, existing?.phase === 'ready' ? undefined : { facts, nodeCount: request.nodes.length })
   const version =
     request.nodeImage === undefined
-      ? resolve(host, request, await supply.versions())
+      ? resolve(host, request, await supply.versions(host))
       : (versionOfNodeImage(request.nodeImage) ?? request.kubernetesVersion ?? 'unknown')
-  checkCgroupVersion(version, facts.cgroupVersion)
-  host.log.info(`Kubernetes ${version} on Docker ${facts.dockerVersion}, cgroup v${facts.cgroupVersion}`)
+  // A cluster that is there already has its memory, its disk and its ports.
+  const existing = options.reuse === true ? await readState(host, request.name) : undefined
+  await preflight(host, request, { kubernetesVersion: version, hasCluster: existing?.phase === 'ready' })
   return version
 }
 
@@ -171,7 +169,7 @@ async function finish(
   deadline: number,
 ): Promise<SetupResult> {
   const { kubeconfig, context, name } = journal.state
-  await options.onKubeconfig?.(kubeconfig, context)
+  await options.onKubeconfig?.(kubeconfig, context, made.published)
   const kubernetes = await createKubernetes(host, { kubeconfig, context })
   const nodes = await clusterNodes(host, name, journal.state.network?.name ?? 'kind')
   const ready = waitUntilReady(host, kubernetes, {
@@ -233,14 +231,17 @@ async function serverFacts(kubernetes: Kubernetes, state: ClusterState): Promise
   return version.gitVersion.replace(/^v/, '')
 }
 
-async function explainFailure(host: Host, journal: StateJournal, error: unknown): Promise<void> {
+async function explainFailure(host: Host, journal: StateJournal, error: unknown, wasThere: boolean): Promise<void> {
   // On a cancelled run every second belongs to the clean-up.
   if (host.signal.aborted || error instanceof CancelledError) return
   const { state } = journal
   host.log.info(`collecting evidence under ${state.logsPath}`)
-  await journal
-    .update({ phase: 'failed' })
-    .catch((problem: unknown) => host.log.warning(`the state was not saved: ${messageOf(problem)}`))
+  // A cluster that was there keeps its rank: the next run shall look at it again, not replace it.
+  if (!wasThere) {
+    await journal
+      .update({ phase: 'failed' })
+      .catch((problem: unknown) => host.log.warning(`the state was not saved: ${messageOf(problem)}`))
+  }
   const kubernetes = await createKubernetes(host, { kubeconfig: state.kubeconfig, context: state.context }).catch(
     () => undefined,
   )

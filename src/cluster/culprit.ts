@@ -1,10 +1,13 @@
 import type { Kubernetes } from '../kubernetes/client.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
 import { messageOf, ToolkitError } from '../process/errors.ts'
+import { shorten, waitingReason } from './reasons.ts'
 
 const mostEvents = 8
 const mostPods = 3
 const logLines = 8
+/** So much of a fact's end must be in the message already to count as told. */
+const factLength = 60
 
 /**
  * What a person would ask next: warning events about the objects that `reason` names, and the last log lines of pods that are not ready. Short lines, oldest first.
@@ -28,7 +31,7 @@ export async function evidenceFor(kubernetes: Kubernetes, reason: string): Promi
     ...troubled.map((pod) => `Pod ${pod.metadata.namespace}/${pod.metadata.name}: ${podTrouble(pod)}`),
     ...warnings.map(
       (event) =>
-        `event ${event['reason']} on ${event['involvedObject']?.kind} ${event['involvedObject']?.name}: ${event['message']}`,
+        `event ${event['reason']} on ${event['involvedObject']?.kind} ${event['involvedObject']?.name}: ${shorten(String(event['message'] ?? ''))}`,
     ),
     ...logs.flat(),
   ]
@@ -41,7 +44,7 @@ export function podTrouble(pod: KubeObject): string | undefined {
   for (const container of containers) {
     const { waiting, terminated } = container.state ?? {}
     if (waiting !== undefined && waiting.reason !== 'PodInitializing') {
-      return `${container.name} ${waiting.reason}${waiting.message === undefined ? '' : `: ${waiting.message}`}`
+      return `${container.name} ${waitingReason(waiting)}`
     }
     if (terminated !== undefined && terminated.exitCode !== 0)
       return `${container.name} ended with exit code ${terminated.exitCode}`
@@ -58,7 +61,8 @@ export function podTrouble(pod: KubeObject): string | undefined {
 export function culpritOf(error: unknown): string {
   if (!(error instanceof ToolkitError)) return messageOf(error)
   const fact = error.diagnostics.find((line) => /^(Pod|event) /.test(line))
-  return fact === undefined ? error.message : `${error.message} (${fact})`
+  const told = fact === undefined || error.message.includes(fact.slice(fact.indexOf(': ') + 2).slice(-factLength))
+  return told ? error.message : `${error.message} (${fact})`
 }
 
 function lastSeen(event: KubeObject): string {

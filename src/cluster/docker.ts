@@ -104,19 +104,25 @@ export async function imageExists(host: Docker, image: string): Promise<boolean>
   return exitCode === 0
 }
 
-/** Address of a container in a network, `172.18.0.2`; empty when it has none. */
-export async function containerAddress(host: Docker, container: string, network: string): Promise<string> {
-  const { stdout } = await host.exec.run(
-    'docker',
-    [
-      'inspect',
-      '--format',
-      `{{with index .NetworkSettings.Networks ${JSON.stringify(network)}}}{{.IPAddress}}{{end}}`,
-      container,
-    ],
-    { quiet: true, timeoutMs: quickMs },
+/** Addresses of containers in a network by container name; one that is stopped has an empty address. */
+export async function containerAddresses(
+  host: Docker,
+  containers: readonly string[],
+  network: string,
+): Promise<ReadonlyMap<string, string>> {
+  if (containers.length === 0) return new Map()
+  const address = `{{with index .NetworkSettings.Networks ${JSON.stringify(network)}}}{{.IPAddress}}{{end}}`
+  const { stdout } = await host.exec.run('docker', ['inspect', '--format', `{{.Name}}\t${address}`, ...containers], {
+    quiet: true,
+    timeoutMs: quickMs,
+  })
+  const lines = stdout.split('\n').filter((line) => line !== '')
+  return new Map(
+    lines.map((line) => {
+      const [name = '', found = ''] = line.split('\t')
+      return [name.replace(/^\//, ''), found]
+    }),
   )
-  return stdout.trim()
 }
 
 /** The IPv4 subnet of a network, `172.18.0.0/16`; undefined when it has none. */

@@ -19,7 +19,7 @@ export interface SupplyContext {
  */
 export interface ImageSupply {
   /** Exact Kubernetes versions there are node images for. */
-  versions(): Promise<readonly string[]>
+  versions(host: Host): Promise<readonly string[]>
   tool(host: Host, tool: ToolName, version: string): Promise<FoundTool>
   /** Makes sure the node image is in the host's Docker; resolves with the name to give to kind. */
   nodeImage(host: Host, version: string): Promise<string>

@@ -10,6 +10,7 @@ import { type GeneratedKindConfig, kindConfig } from './kind-config.ts'
 import { hostsFiles } from './mirrors.ts'
 import { writeMirrors } from './node-mirrors.ts'
 import type { ClusterRequest } from './provider.ts'
+import { shorten } from './reasons.ts'
 import { type LocalRegistry, registryInNetwork, startRegistry } from './registry.ts'
 import { transientFailure } from './transient.ts'
 
@@ -113,7 +114,8 @@ export async function exportNodeLogs(host: Host, kind: string, cluster: string, 
     await mkdir(folder, { recursive: true })
     await host.exec.run(kind, exportLogsArgs(cluster, folder), { quiet: true, timeoutMs: 120_000 })
   } catch (error) {
-    host.log.info(`kind could not export the nodes' logs: ${messageOf(error)}`)
+    // kind goes on after a failed part, so most of it is there all the same.
+    host.log.info(`kind's export of the nodes' logs is incomplete: ${shorten(messageOf(error))}`)
   }
 }
 
@@ -197,7 +199,7 @@ async function runKind(host: Host, plan: KindPlan, run: KindRun): Promise<void> 
   }
   // Nodes are up while kubeadm still works on them: the mirrors are written meanwhile, before the first pull.
   let configured: Promise<void> | undefined
-  const left = plan.deadline - host.clock.monotonic()
+  const left = Math.ceil(plan.deadline - host.clock.monotonic())
   if (left <= 0)
     throw new NotReadyError('no time left to create the cluster', {
       code: 'CLUSTER_TIMEOUT',

@@ -1,11 +1,8 @@
-import { InputError, UnsupportedError } from '../process/errors.ts'
+import { InputError } from '../process/errors.ts'
 import type { ImageSource } from './provider.ts'
 
 /** Kubernetes minor taken when the user names none. `packages` builds what runs everywhere, cgroup v1 included. */
 export const defaultKubernetesMinor: Readonly<Record<ImageSource, string>> = { registry: '1.36', packages: '1.34' }
-
-/** From this minor on the kubelet refuses to start on a host with cgroup v1, unless its `failCgroupV1` is set to false. */
-const firstMinorWithoutCgroup1 = 35
 
 /**
  * Turns `1.36`, `1.36.x`, `v1.36.4`, `1.36.4` or nothing into an exact version out of `available` (exact versions, any order).
@@ -37,19 +34,6 @@ export function resolveKubernetesVersion(
     : rows.find((row) => row.startsWith(`${major}.${minor}.`))
   if (version === undefined) throw problem(`is not available with image-source ${imageSource}`)
   return { version, defaulted: asked === undefined }
-}
-
-/** Throws UnsupportedError where the host's cgroup version cannot run that Kubernetes. There is no silent downgrade. */
-export function checkCgroupVersion(version: string, cgroupVersion: 1 | 2): void {
-  const minor = Number(version.split('.')[1])
-  if (cgroupVersion === 2 || !(minor >= firstMinorWithoutCgroup1)) return
-  throw new UnsupportedError(
-    `Kubernetes ${version} does not run on this host: it has cgroup v1, and 1.${firstMinorWithoutCgroup1} and newer need cgroup v2`,
-    {
-      code: 'CGROUP_V1',
-      hint: 'Set `kubernetes-version: 1.34`, or boot the host with `systemd.unified_cgroup_hierarchy=1`.',
-    },
-  )
 }
 
 /** `1.36.4` -> `1.36`. */

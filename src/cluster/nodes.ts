@@ -1,6 +1,6 @@
 import { NotReadyError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
-import { clusterLabel, containerAddress, kindClusterLabel, listContainers } from './docker.ts'
+import { clusterLabel, containerAddresses, kindClusterLabel, listContainers } from './docker.ts'
 import type { NodeInfo } from './provider.ts'
 
 /** The cluster's Kubernetes nodes as Docker has them; kind names node and container alike. */
@@ -11,9 +11,12 @@ export async function clusterNodes(host: Host, cluster: string, network: string)
       ? [{ name: container.name, role: container.role } as const]
       : [],
   )
-  return await Promise.all(
-    nodes.map(async (node) => ({ ...node, address: await containerAddress(host, node.name, network) })),
+  const addresses = await containerAddresses(
+    host,
+    nodes.map((node) => node.name),
+    network,
   )
+  return nodes.map((node) => ({ ...node, address: addresses.get(node.name) ?? '' }))
 }
 
 /** Starts whatever of a cluster is stopped, as after a restart of the host. Rejects with NotReadyError when there are no containers at all. */
@@ -31,7 +34,7 @@ export async function startNodes(host: Host, cluster: string, timeoutMs: number)
   const stopped = [...others, ...nodes].filter((container) => container.state !== 'running')
   const paused = stopped.filter((container) => container.state === 'paused').map((container) => container.name)
   const ended = stopped.filter((container) => container.state !== 'paused').map((container) => container.name)
-  const options = { timeoutMs: Math.max(1_000, timeoutMs) }
+  const options = { timeoutMs: Math.max(1_000, Math.ceil(timeoutMs)) }
   if (paused.length > 0) await host.exec.run('docker', ['unpause', ...paused], options)
   if (ended.length > 0) await host.exec.run('docker', ['start', ...ended], options)
 }

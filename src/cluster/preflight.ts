@@ -1,47 +1,50 @@
+import { engineFacts } from '../engine/facts.ts'
+import { type PreflightProblem, preflightProblems } from '../engine/preflight.ts'
 import { InputError, type Problem } from '../process/errors.ts'
+import type { Host } from '../process/host.ts'
+import { parseToolVersion } from '../tools/tool-request.ts'
 import { clusterNameProblem } from './cluster-name.ts'
 import { isPortFree } from './host-ports.ts'
+import { parseRegistryMirrors } from './mirrors.ts'
 import type { ClusterRequest } from './provider.ts'
 
-/** What the checks look at. Bytes are bytes. */
-export interface PreflightFacts {
-  readonly inotifyInstances: number
-  readonly inotifyWatches: number
-  /** Free where Docker keeps images and containers. */
-  readonly freeDiskBytes: number
-  readonly freeDiskPath: string
-  readonly availableMemoryBytes: number
-}
-
-const GiB = 1024 ** 3
-/** Per node: kubelet, containerd and the journal alone use one instance each, pods the rest; 128 per user break at about three nodes (kind's known issues). */
-const inotifyInstancesPerNode = 64
-const inotifyWatchesPerNode = 8_192
-/** Measured: four nodes with the system workloads use 1.0 GiB; the voting app and its images on top. */
-const memoryBytes = { base: 0.75 * GiB, perNode: 0.25 * GiB }
-const diskBytes = { base: 2 * GiB, perNode: 0.5 * GiB }
-
 /**
- * Every problem of request and host, before anything is made, in one InputError; each with the number found and the fix. Without `host` only the request is
- * looked at, for a cluster that is there already.
+ * Every problem of request and host, before anything is made, in one InputError, each with what was found and the fix; what is merely tight is a warning. Of a host
+ * that has the cluster already only the engine is looked at.
  */
 export async function preflight(
+  host: Host,
   request: ClusterRequest,
-  host: { readonly facts: PreflightFacts; readonly nodeCount: number } | undefined,
+  context: { readonly kubernetesVersion: string; readonly hasCluster: boolean },
 ): Promise<void> {
-  const problems = requestProblems(request)
-  if (host !== undefined) problems.push(...hostProblems(host.nodeCount, host.facts))
-  if (host !== undefined && request.registryPort !== undefined && !(await isPortFree(request.registryPort))) {
-    problems.push({
-      name: 'registry-port',
-      value: String(request.registryPort),
-      problem: 'is taken on 127.0.0.1',
-      allowed: 'a free port, or none to have one chosen',
+  const facts = await engineFacts(host)
+  const found = preflightProblems(facts, {
+    kubernetesVersion: context.kubernetesVersion,
+    imageSource: request.imageSource,
+    controlPlanes: request.nodes.filter((node) => node.role === 'control-plane').length,
+    workers: request.nodes.filter((node) => node.role === 'worker').length,
+  }).filter((problem) => !context.hasCluster || problem.name === 'docker')
+  for (const problem of found) if (problem.severity === 'warning') host.log.warning(describe(problem))
+  const problems = [
+    ...requestProblems(request),
+    ...found.filter((problem) => problem.severity === 'error').map(hostProblem),
+    ...(context.hasCluster ? [] : await portProblems(request)),
+  ]
+  if (problems.length > 0) {
+    const withoutDocker = found.some((problem) => problem.name === 'docker')
+    throw new InputError(problems, {
+      code: 'PREFLIGHT_FAILED',
+      ...(withoutDocker
+        ? { hint: 'On a runner without Docker use a cluster that exists: give its `kubeconfig` to the other actions.' }
+        : {}),
     })
   }
-  if (problems.length > 0) throw new InputError(problems, { code: 'PREFLIGHT_FAILED' })
+  host.log.info(
+    `Kubernetes ${context.kubernetesVersion}, Docker ${facts.version}, cgroup v${facts.cgroupVersion ?? '?'}`,
+  )
 }
 
+/** What is wrong with the request by itself. */
 export function requestProblems(request: ClusterRequest): Problem[] {
   const problems: Problem[] = []
   const name = clusterNameProblem(request.name)
@@ -50,15 +53,29 @@ export function requestProblems(request: ClusterRequest): Problem[] {
   if (controlPlanes === 0 && request.nodesDefaulted !== true) {
     problems.push({ name: 'control-planes', value: '0', problem: 'is too few', allowed: '1 or more', example: '1' })
   }
-  if (request.imageSource === 'packages' && controlPlanes > 1) {
+  problems.push(
+    ...collect(() => parseRegistryMirrors(request.registryMirror)),
+    ...collect(() => parseToolVersion('provider-version', 'kind', request.providerVersion)),
+    ...collect(() => {
+      if (request.kubectlVersion !== 'server' && request.kubectlVersion !== 'none') {
+        parseToolVersion('kubectl-version', 'kubectl', request.kubectlVersion)
+      }
+    }),
+  )
+  return request.imageSource === 'packages' ? [...problems, ...packagesProblems(request, controlPlanes)] : problems
+}
+
+function packagesProblems(request: ClusterRequest, controlPlanes: number): Problem[] {
+  const problems: Problem[] = []
+  if (controlPlanes > 1) {
     problems.push({
       name: 'control-planes',
       value: String(controlPlanes),
-      problem: 'needs the load balancer image of kind, which package registries do not have',
+      problem: "needs the image of kind's load balancer, which cannot be built from package registries",
       allowed: '1 with image-source packages',
     })
   }
-  if (request.imageSource === 'packages' && request.nodeImage !== undefined) {
+  if (request.nodeImage !== undefined) {
     problems.push({
       name: 'node-image',
       value: request.nodeImage,
@@ -69,49 +86,37 @@ export function requestProblems(request: ClusterRequest): Problem[] {
   return problems
 }
 
-export function hostProblems(nodeCount: number, facts: PreflightFacts): Problem[] {
-  const problems: Problem[] = []
-  const atLeast = (name: string, found: number, needed: number, show: (value: number) => string, fix: string): void => {
-    if (found >= needed) return
-    problems.push({
-      name,
-      value: show(found),
-      problem: `is too low for ${nodeCount} nodes, which need ${show(needed)}`,
-      allowed: fix,
-    })
-  }
-  const whole = (value: number): string => String(value)
-  atLeast(
-    'fs.inotify.max_user_instances',
-    facts.inotifyInstances,
-    nodeCount * inotifyInstancesPerNode,
-    whole,
-    'sudo sysctl fs.inotify.max_user_instances=512',
-  )
-  atLeast(
-    'fs.inotify.max_user_watches',
-    facts.inotifyWatches,
-    nodeCount * inotifyWatchesPerNode,
-    whole,
-    'sudo sysctl fs.inotify.max_user_watches=524288',
-  )
-  atLeast(
-    'memory',
-    facts.availableMemoryBytes,
-    memoryBytes.base + nodeCount * memoryBytes.perNode,
-    gibibytes,
-    'a larger machine, or fewer `workers`',
-  )
-  atLeast(
-    `disk at ${facts.freeDiskPath}`,
-    facts.freeDiskBytes,
-    diskBytes.base + nodeCount * diskBytes.perNode,
-    gibibytes,
-    'docker system prune, or a larger disk',
-  )
-  return problems
+async function portProblems(request: ClusterRequest): Promise<Problem[]> {
+  if (request.registryPort === undefined || (await isPortFree(request.registryPort))) return []
+  return [
+    {
+      name: 'registry-port',
+      value: String(request.registryPort),
+      problem: 'is taken on 127.0.0.1',
+      allowed: 'a free port, or none to have one chosen',
+    },
+  ]
 }
 
-function gibibytes(bytes: number): string {
-  return `${(bytes / GiB).toFixed(1)} GiB`
+function hostProblem(problem: PreflightProblem): Problem {
+  return {
+    name: problem.name,
+    value: problem.found,
+    problem: `does not do: needs ${problem.needed}`,
+    allowed: problem.fix,
+  }
+}
+
+function describe(problem: PreflightProblem): string {
+  return `${problem.name}: ${problem.found}; ${problem.needed}. To change it: ${problem.fix}`
+}
+
+function collect(parse: () => unknown): readonly Problem[] {
+  try {
+    parse()
+    return []
+  } catch (error) {
+    if (error instanceof InputError) return error.problems
+    throw error
+  }
 }

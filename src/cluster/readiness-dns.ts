@@ -1,7 +1,8 @@
 import type { Kubernetes } from '../kubernetes/client.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
-import { messageOf, NotReadyError } from '../process/errors.ts'
+import { NotReadyError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { joinReasons, waitingReason } from './reasons.ts'
 
 /** The image of the toolkit's in-pod checks; pulled here, it is on every node when the first of them runs. */
 export const proberImage = 'docker.io/library/node:24-bookworm-slim'
@@ -70,8 +71,7 @@ export function dnsReason(pod: KubeObject | undefined, node: string): string | u
   const status = pod['status']
   if (status?.phase === 'Succeeded') return undefined
   const waiting = status?.containerStatuses?.[0]?.state?.waiting
-  if (waiting !== undefined)
-    return `${node}: ${waiting.reason}${waiting.message === undefined ? '' : `: ${waiting.message}`}`
+  if (waiting !== undefined) return `${node}: ${waitingReason(waiting)}`
   if (status?.phase === 'Running') return `${node}: asking, no answer yet`
   return `${node}: ${status?.reason ?? status?.phase ?? 'not yet seen by the kubelet'}`
 }
@@ -99,7 +99,7 @@ export async function dnsAnswers(
       {
         timeoutMs: options.timeoutMs,
         done: (seen) => reasons(seen).length === 0,
-        explain: (seen) => reasons(seen).join('; '),
+        explain: (seen) => joinReasons(reasons(seen)),
       },
     )
   } catch (error) {
@@ -124,7 +124,8 @@ async function lastLines(kubernetes: Kubernetes, pod: string): Promise<string[]>
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => `${pod}: ${line}`)
-  } catch (error) {
-    return [`${pod}: no log (${messageOf(error)})`]
+  } catch {
+    // A container that never started has no log; the pod's own reason is told already.
+    return []
   }
 }

@@ -1,4 +1,5 @@
 import type { KubeObject } from '../kubernetes/objects.ts'
+import { shorten } from './reasons.ts'
 
 /** Taints that say "not yet", whatever the Ready condition says. */
 const notReadyTaints = new Set([
@@ -20,7 +21,9 @@ export function nodeReasons(nodes: readonly KubeObject[], expected: readonly str
 
 function nodeReason(node: KubeObject): string | undefined {
   const ready = (node['status']?.conditions ?? []).find((condition: { type: string }) => condition.type === 'Ready')
-  if (ready?.status !== 'True') return `NotReady: ${ready?.message ?? 'its kubelet has not reported yet'}`
+  if (ready?.status !== 'True') {
+    return `NotReady: ${shorten(ready?.message ?? 'its kubelet has not reported yet')}`
+  }
   const taint = (node['spec']?.taints ?? []).find((entry: { key: string }) => notReadyTaints.has(entry.key))
   return taint === undefined ? undefined : `still has the taint ${taint.key}`
 }

@@ -6,6 +6,7 @@ import { waitFor } from '../process/wait.ts'
 import { evidenceFor } from './culprit.ts'
 import { dnsAnswers } from './readiness-dns.ts'
 import { leaseReasons, nodeReasons } from './readiness-nodes.ts'
+import { joinReasons } from './reasons.ts'
 import { rolloutReason } from './rollout.ts'
 
 export interface ReadinessOptions {
@@ -34,7 +35,7 @@ interface Check {
  */
 export async function waitUntilReady(host: Host, kubernetes: Kubernetes, options: ReadinessOptions): Promise<void> {
   const deadline = host.clock.monotonic() + options.timeoutMs
-  const left = (): number => Math.max(1, deadline - host.clock.monotonic())
+  const left = (): number => Math.max(1, Math.ceil(deadline - host.clock.monotonic()))
   const phase = (name: string, run: () => Promise<unknown>): Check => ({
     name,
     run: () => host.timings.phase(name, run),
@@ -107,7 +108,7 @@ async function nodesReady(
     {
       timeoutMs,
       done: (seen) => reasons(seen).length === 0,
-      explain: (seen) => reasons(seen).join('; '),
+      explain: (seen) => joinReasons(reasons(seen)),
     },
   )
   const stale = (seen: readonly KubeObject[]): string[] => leaseReasons(seen, expected, host.clock.now())
@@ -118,7 +119,7 @@ async function nodesReady(
     {
       timeoutMs,
       done: (seen) => stale(seen).length === 0,
-      explain: (seen) => stale(seen).join('; '),
+      explain: (seen) => joinReasons(stale(seen)),
     },
   )
 }
@@ -143,7 +144,7 @@ async function workloadsReady(kubernetes: Kubernetes, timeoutMs: number): Promis
         {
           timeoutMs,
           done: (seen) => reasons(seen).length === 0,
-          explain: (seen) => reasons(seen).join('; '),
+          explain: (seen) => joinReasons(reasons(seen)),
         },
       )
     }),

@@ -50,7 +50,7 @@ export async function findTool(host: Host, wanted: FindTool): Promise<FoundTool>
   }
   const found = (path: string, from: FoundTool['from']): FoundTool => ({ tool: wanted.tool, path, version, from })
 
-  const cached = wanted.toolCache?.find(wanted.tool, version, nodeArch[wanted.architecture])
+  const cached = wanted.toolCache?.find(wanted.tool, version, wanted.architecture)
   for (const path of [
     cached === undefined ? undefined : join(cached, wanted.tool),
     ownCachePath(host, wanted, version),
@@ -79,13 +79,7 @@ async function fetchTool(host: Host, wanted: FindTool, version: string, sha256: 
     ...(wanted.backOffMs === undefined ? {} : { backOffMs: wanted.backOffMs }),
   })
   if (wanted.toolCache === undefined) return destination
-  const folder = await wanted.toolCache.cacheFile(
-    destination,
-    wanted.tool,
-    wanted.tool,
-    version,
-    nodeArch[wanted.architecture],
-  )
+  const folder = await wanted.toolCache.cacheFile(destination, wanted.tool, wanted.tool, version, wanted.architecture)
   return join(folder, wanted.tool)
 }
 
@@ -111,9 +105,6 @@ export async function firstOnPath(program: string, searchPath: string): Promise<
   }
   return undefined
 }
-
-/** The runner's cache names architectures as Node does. */
-const nodeArch: Readonly<Record<Architecture, string>> = { amd64: 'x64', arm64: 'arm64' }
 
 /** A cached file may be stale or half written by others: its name proves nothing. */
 async function hasDigest(path: string, sha256: string): Promise<boolean> {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { kubectlVersionFor } from '../../../src/cluster/kubectl.ts'
 import {
-  checkCgroupVersion,
   compareVersions,
   resolveKubernetesVersion,
   versionOfNodeImage,
@@ -37,22 +36,6 @@ describe('resolveKubernetesVersion', () => {
 
   it.each(['latest', '', '1', '1.36.4.5', '1.36-rc', 'stable; reboot'])('refuses %s', (asked) => {
     expect(() => resolveKubernetesVersion(asked, 'registry', available)).toThrow(/is not a Kubernetes version/)
-  })
-})
-
-describe('checkCgroupVersion', () => {
-  it('refuses 1.35 and newer on cgroup v1, and says what to do', () => {
-    for (const version of ['1.35.8', '1.36.4', '1.37.0']) {
-      expect(() => checkCgroupVersion(version, 1)).toThrow(
-        expect.objectContaining({ code: 'CGROUP_V1', hint: expect.stringContaining('1.34') }),
-      )
-    }
-  })
-
-  it('lets the rest pass', () => {
-    checkCgroupVersion('1.34.11', 1)
-    checkCgroupVersion('1.37.0', 2)
-    checkCgroupVersion('unknown', 1)
   })
 })
 

@@ -115,7 +115,10 @@ describe('download', () => {
 
   it('recovers from a body that broke once', async () => {
     handler = (_request, response, count) => {
-      if (count > 1) return response.end(body)
+      if (count > 1) {
+        response.end(body)
+        return
+      }
       response.writeHead(200, { 'content-length': String(body.length) })
       response.write(body.subarray(0, 1000), () => response.destroy())
     }

@@ -5,12 +5,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { systemClock } from '../../../src/process/clock.ts'
 import type { Host } from '../../../src/process/host.ts'
-import { silentLogger } from '../../../src/process/log.ts'
-import { Timings } from '../../../src/process/timings.ts'
 import { type FindTool, findTool } from '../../../src/tools/find-tool.ts'
 import type { ToolCache } from '../../../src/tools/tool-cache.ts'
+import { scriptedExec } from '../../support/scripted-exec.ts'
+import { testHost } from '../../support/test-host.ts'
 
 const program = Buffer.from('#!/bin/sh\necho the pinned one\n')
 const sha256 = createHash('sha256').update(program).digest('hex')
@@ -40,19 +39,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-const host = (): Host => ({
-  exec: {
-    run: async (command) => {
-      throw new Error(`unexpected ${command}`)
-    },
-  },
-  log: silentLogger,
-  clock: systemClock,
-  timings: new Timings(systemClock),
-  signal: new AbortController().signal,
-  env: {},
-  paths: { assets: folder, temp: folder, cache: join(folder, 'cache'), state: join(folder, 'state') },
-})
+const host = (): Host =>
+  testHost({
+    exec: scriptedExec([]),
+    paths: { assets: folder, temp: folder, cache: join(folder, 'cache'), state: join(folder, 'state') },
+  })
 
 const wanted = (changes: Partial<FindTool> = {}): FindTool => ({
   tool: 'kind',
@@ -96,10 +87,10 @@ describe('findTool', () => {
     expect(asked).toHaveLength(1)
   })
 
-  it("uses the runner's tool cache, by Node's name of the architecture", async () => {
+  it("uses the runner's tool cache", async () => {
     const toolCache = folderCache()
     await findTool(host(), wanted({ toolCache }))
-    expect(toolCache.kept).toEqual(['kind/0.33.0/x64'])
+    expect(toolCache.kept).toEqual(['kind/0.33.0/amd64'])
     await rm(join(folder, 'cache'), { recursive: true })
     expect(await findTool(host(), wanted({ toolCache }))).toMatchObject({ from: 'tool-cache' })
     expect(asked).toHaveLength(1)
