@@ -216,7 +216,6 @@ export const contract = defineAction({
     'cluster-name': 'Name of the cluster; set before anything is made.',
     cleanup: 'The input.',
     logs: 'The input.',
-    'logs-path': 'Where evidence goes.',
   },
   post: true,
   permissions: {},

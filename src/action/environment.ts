@@ -19,6 +19,10 @@ export interface RunnerEnvironment {
   readonly job: string | undefined
   /** What makes a leg of a matrix different from its siblings, which share run id and job: `RUNNER_NAME` and the tracking id. */
   readonly leg: string
+  /** `GITHUB_ACTION`: id of the step within its job. */
+  readonly step: string | undefined
+  /** `KUBECONFIG`, where it names one file. */
+  readonly kubeconfig: string | undefined
   /** `RUNNER_DEBUG` is `1`: debug logging was asked for. */
   readonly debug: boolean
   /** For child processes, without what is ours alone (see {@link childEnvironment}). */
@@ -40,6 +44,8 @@ export function readEnvironment(env: Environment, cwd: string, temporary: string
     runAttempt: env['GITHUB_RUN_ATTEMPT'] || undefined,
     job: env['GITHUB_JOB'] || undefined,
     leg: `${env['RUNNER_NAME'] ?? ''} ${env['RUNNER_TRACKING_ID'] ?? ''} ${temp}`,
+    step: env['GITHUB_ACTION'] || undefined,
+    kubeconfig: env['KUBECONFIG'] || undefined,
     debug: env['RUNNER_DEBUG'] === '1',
     child: childEnvironment(env),
     raw: env,

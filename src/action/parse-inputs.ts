@@ -37,7 +37,9 @@ export function parseInputs<I extends InputDefinitions>(
     const fallback = definition.default?.includes('${{') === true ? '' : (definition.default ?? '')
     const text = given === '' ? fallback : given
     if (text === '') {
-      if (definition.required === true) problems.push({ name, problem: 'is missing', ...allowedForm(definition) })
+      const underOldName = problems.some((entry) => entry.problem === renamedTo(name))
+      if (definition.required === true && !underOldName)
+        problems.push({ name, problem: 'is missing', ...allowedForm(definition) })
       continue
     }
     const result = parseInput(definition, text)
@@ -55,6 +57,10 @@ export function parseInputs<I extends InputDefinitions>(
   return { values: typed, overrides, secrets }
 }
 
+function renamedTo(name: string): string {
+  return `was renamed to ${name}`
+}
+
 function allowedForm(definition: InputDefinition, allowed?: string): { allowed?: string; example: string } {
   return { ...(allowed === undefined ? {} : { allowed }), example: definition.example.split('\n')[0] ?? '' }
 }
@@ -69,7 +75,7 @@ function unknownInputs(contract: AnyAction, env: Environment): Problem[] {
     .map((variable) => {
       const name = variable.slice('INPUT_'.length).toLowerCase()
       const current = renamed.get(variable)
-      if (current !== undefined) return { name, problem: `was renamed to ${current}` }
+      if (current !== undefined) return { name, problem: renamedTo(current) }
       const near = nearestName(name, [...known.values()])
       const publicNames = Object.keys(contract.inputs).filter((input) => contract.inputs[input]?.internal !== true)
       return {

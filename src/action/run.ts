@@ -54,7 +54,7 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
 ): Promise<never> {
   const { environment, log, cancel } = start()
   const sections: string[] = []
-  const results: [string, string][] = []
+  const results = new Map<string, string>()
   let host: Host | undefined
   let ok = false
   try {
@@ -70,8 +70,9 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
       outputs: {
         set(name, value) {
           const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
+          if (results.get(name) === text) return
           core.setOutput(name, text)
-          results.push([name, text])
+          results.set(name, text)
         },
       },
       state: { set: (name, value) => core.saveState(name, value) },
@@ -89,7 +90,7 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
     await reportError(error, { log, debug: environment.debug, as: 'error' })
   }
   const timings = host?.timings.entries() ?? []
-  const summary = renderSummary({ title: contract.title, ok, results, sections, timings })
+  const summary = renderSummary({ title: contract.title, ok, results: [...results], sections, timings })
   await writeSummary(environment.raw['GITHUB_STEP_SUMMARY'], summary)
   return end(ok ? 0 : cancel.signal.aborted ? 130 : 1)
 }

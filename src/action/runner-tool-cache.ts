@@ -7,11 +7,12 @@ export async function runnerToolCache(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<ToolCache | undefined> {
   if (!env['RUNNER_TOOL_CACHE'] || !env['RUNNER_TEMP']) return undefined
-  const cache = await import('@actions/tool-cache')
+  // By name, so that the bundler leaves out the download half and its HTTP client.
+  const { find, cacheFile } = await import('@actions/tool-cache')
   const architectures = { amd64: 'x64', arm64: 'arm64' } as const
   return {
-    find: (tool, version, architecture) => cache.find(tool, version, architectures[architecture]) || undefined,
+    find: (tool, version, architecture) => find(tool, version, architectures[architecture]) || undefined,
     cacheFile: (source, targetName, tool, version, architecture) =>
-      cache.cacheFile(source, targetName, tool, version, architectures[architecture]),
+      cacheFile(source, targetName, tool, version, architectures[architecture]),
   }
 }
