@@ -10,19 +10,27 @@ import { describeRef, type KubeObject, refOf } from '../kubernetes/objects.ts'
 export async function findDrift(kubernetes: Kubernetes, manifest: readonly KubeObject[]): Promise<string[]> {
   const drifted = await Promise.all(
     manifest.map(async (object) => {
-      const live = await kubernetes.get(refOf(object))
-      if (live === undefined || live.metadata.deletionTimestamp !== undefined) return object
-      try {
-        const applied = await kubernetes.apply(object, { dryRun: true })
-        return isDeepStrictEqual(comparable(live), comparable(applied)) ? undefined : object
-      } catch (error) {
-        // Refused as invalid: what is there differs in a field that cannot be changed. Helm says it better.
-        if (error instanceof ApiError && error.status === 422) return object
-        throw error
-      }
+      // A controller may write between our two looks, as the Deployment's does to a new one: a difference counts when it stays.
+      for (let look = 1; look <= looks; look++) if (await conforms(kubernetes, object)) return undefined
+      return object
     }),
   )
   return drifted.flatMap((object) => (object === undefined ? [] : describeRef(refOf(object))))
+}
+
+const looks = 3
+
+async function conforms(kubernetes: Kubernetes, object: KubeObject): Promise<boolean> {
+  const live = await kubernetes.get(refOf(object))
+  if (live === undefined || live.metadata.deletionTimestamp !== undefined) return false
+  try {
+    const applied = await kubernetes.apply(object, { dryRun: true })
+    return isDeepStrictEqual(comparable(live), comparable(applied))
+  } catch (error) {
+    // Refused as invalid: what is there differs in a field that cannot be changed. Helm says it better.
+    if (error instanceof ApiError && error.status === 422) return false
+    throw error
+  }
 }
 
 /** Without what every write changes, and without the status, which is not the manifest's. */

@@ -9,12 +9,21 @@ export function helmError(
   const refused = schemaProblems(text)
   if (refused.length > 0) return new InputError(refused, { code: 'HELM_VALUES', cause: error })
   const known = cures.find(({ pattern }) => pattern.test(text))
-  const message = text === '' ? error.message : text.replace(/\s*\n\s*/g, '; ')
+  const message = text === '' ? error.message : inOneLine(text)
   return new ToolkitError(`release ${upgrade.release} could not be deployed: ${message}`, {
     code: 'HELM_FAILED',
     cause: error,
     ...(known === undefined ? {} : { hint: known.hint }),
   })
+}
+
+/** Helm lists several errors as bullets under a count. */
+function inOneLine(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => line.trim().replace(/^\* /, ''))
+    .filter((line) => line !== '' && !/\d+ errors? occurred:$/.test(line))
+    .join('; ')
 }
 
 const cures: readonly { readonly pattern: RegExp; readonly hint: string }[] = [

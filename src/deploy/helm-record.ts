@@ -20,6 +20,7 @@ export interface ReleaseRecord {
 const secretKind = { apiVersion: 'v1', kind: 'Secret' }
 /** Without `--wait` Helm is done in seconds; a record still pending after this belongs to a run that was killed. */
 const pendingMs = 60_000
+const removalMs = 10_000
 
 /** Every revision Helm remembers, newest first. */
 export async function releaseRecords(
@@ -54,6 +55,17 @@ export async function clearDeadOperation(
       `release ${release}: revision ${pending.revision} was never finished (${pending.status}); its record is removed`,
     )
     await kubernetes.delete({ ...secretKind, namespace, name: pending.secret })
+    // Accepted is not gone.
+    await kubernetes.until(
+      `removal of Secret ${namespace}/${pending.secret}`,
+      secretKind,
+      scopeOf(namespace, release),
+      {
+        timeoutMs: removalMs,
+        done: (secrets) => secrets.every((secret) => secret.metadata.name !== pending.secret),
+        explain: () => 'still there',
+      },
+    )
   }
 }
 
@@ -68,7 +80,7 @@ async function operationEnded(
     secrets.find((secret) => secret.metadata.labels?.['status']?.startsWith('pending-'))
   try {
     await kubernetes.until(`another Helm operation on ${release}`, secretKind, scopeOf(namespace, release), {
-      timeoutMs,
+      timeoutMs: Math.ceil(timeoutMs),
       done: (secrets) => pending(secrets) === undefined,
       explain: (secrets) => pending(secrets)?.metadata.labels?.['status'] ?? 'none',
     })
@@ -83,7 +95,8 @@ function scopeOf(namespace: string, release: string): ListScope {
 
 /** The objects of a rendered manifest. Those without a namespace get the release's, as Helm would. */
 export function manifestObjects(manifest: string, namespace: string): KubeObject[] {
-  return parseAllDocuments(manifest).flatMap((document) => {
+  // Helm and kubectl read YAML 1.1, where 0440 is octal.
+  return parseAllDocuments(manifest, { version: '1.1' }).flatMap((document) => {
     const object = document.toJS() as KubeObject | null
     if (object === null) return []
     return [{ ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } }]

@@ -71,7 +71,7 @@ export async function helmUpgrade(
       // JSON is YAML.
       input: JSON.stringify(values),
       env,
-      timeoutMs,
+      timeoutMs: Math.ceil(timeoutMs),
       quiet: true,
     })
     return JSON.parse(result.stdout) as HelmRelease

@@ -2,7 +2,7 @@ import type { Kubernetes } from '../kubernetes/client.ts'
 import { messageOf } from '../process/errors.ts'
 import type { ClusterView } from './explain.ts'
 import { type Finding, type LogSource, renderFinding } from './finding.ts'
-import { warningsOf } from './warning-events.ts'
+import { type Warning, warningsOf } from './warning-events.ts'
 import { rolloutOf } from './workload.ts'
 
 const mostFindings = 8
@@ -35,8 +35,13 @@ function recentWarnings(view: ClusterView): string[] {
   for (const object of objects) {
     if (object.metadata.ownerReferences?.some((ref) => uids.has(ref.uid))) uids.add(object.metadata.uid)
   }
-  return [...uids]
-    .flatMap((uid) => warningsOf(view.events, uid))
+  const latest = new Map<string, Warning>()
+  for (const warning of [...uids].flatMap((uid) => warningsOf(view.events, uid))) {
+    // Of a controller that tries again and again the latest try tells all.
+    const key = `${warning.object} ${warning.reason}`
+    if ((latest.get(key)?.at ?? -1) < warning.at) latest.set(key, warning)
+  }
+  return [...latest.values()]
     .sort((a, b) => b.at - a.at)
     .slice(0, mostEvents)
     .map((warning) => `${warning.object}: ${warning.reason}: ${warning.message}`)

@@ -13,6 +13,7 @@ export interface RolloutRequest {
   readonly what: string
   /** Exactly what was applied; kinds that do not roll out are passed over. */
   readonly objects: readonly ObjectRef[]
+  /** Milliseconds. */
   readonly timeoutMs: number
   /**
    * A client whose calls end with the signal. The wait follows several kinds at once and ends all watches when it knows enough; it also keeps their own
@@ -69,7 +70,8 @@ export async function waitForRollout(host: Host, kubernetes: Kubernetes, request
   const follow = (kind: ResourceKind, namespace: string | undefined): Promise<void> =>
     watching
       .until(request.what, kind, namespace === undefined ? {} : { namespace }, {
-        timeoutMs: request.timeoutMs + 1_000,
+        // Ours ends first, with the better message.
+        timeoutMs: Math.ceil(request.timeoutMs) + 1_000,
         done: (objects) => {
           sets.set(setKey(kind, namespace), objects)
           judge()
@@ -133,8 +135,13 @@ function currentState(wanted: readonly ObjectRef[], sets: ReadonlyMap<string, re
       return `${state.name}: ${state.reason}${first === undefined ? '' : ` (${first.reason}: ${first.message})`}`
     })
   const unfinished = [...missing, ...states]
-  return { view, findings, reason: unfinished.length === 0 ? undefined : unfinished.join('; ') }
+  const more = unfinished.length > mostNamed ? `; and ${unfinished.length - mostNamed} more` : ''
+  const reason = unfinished.length === 0 ? undefined : `${unfinished.slice(0, mostNamed).join('; ')}${more}`
+  return { view, findings, reason }
 }
+
+/** In one line of the log. */
+const mostNamed = 3
 
 /** Findings that only say what the counters say. */
 const dull = new Set(['InProgress', 'Pending', 'NotReady', 'ProgressDeadlineExceeded', 'JobFailed'])

@@ -84,11 +84,11 @@ describe('helm upgrade', () => {
 
   it('quotes any other refusal whole and adds the cure it knows', async () => {
     const error = await refused(
-      'Error: UPGRADE FAILED: failed to create resource: Service "vote-service" is invalid: spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated\n',
+      'Error: UPGRADE FAILED: 2 errors occurred:\n\t* Service "result-service" is invalid: nodePort: Invalid value: 30081: provided port is already allocated\n\t* Service "vote-service" is invalid: nodePort: Invalid value: 30080: provided port is already allocated\n\n\n',
     )
     expect(error.code).toBe('HELM_FAILED')
     expect(error.message).toBe(
-      'release shop could not be deployed: failed to create resource: Service "vote-service" is invalid: spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated',
+      'release shop could not be deployed: Service "result-service" is invalid: nodePort: Invalid value: 30081: provided port is already allocated; Service "vote-service" is invalid: nodePort: Invalid value: 30080: provided port is already allocated',
     )
     expect(error.hint).toContain('nodePort')
   })
@@ -132,6 +132,7 @@ describe("Helm's records", () => {
       latest?.objects().map((object) => `${object.kind} ${object.metadata.namespace}/${object.metadata.name}`),
     ).toEqual(['ConfigMap shop/a', 'Service other/b'])
     expect(manifestObjects('', 'shop')).toEqual([])
+    expect(manifestObjects('kind: X\nmetadata: {name: a}\nmode: 0440\n', 'shop')[0]?.['mode']).toBe(0o440)
   })
 
   it('removes the record of an operation that died, and only that', async () => {
