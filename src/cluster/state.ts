@@ -1,4 +1,4 @@
-import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { link, mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { InputError, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
@@ -93,7 +93,7 @@ export async function listStates(host: Pick<Host, 'paths' | 'log'>): Promise<Clu
   return states
 }
 
-/** Also removes what a run killed in the middle of a save left beside it. */
+/** Also removes what a run killed in the middle of a save left beside it, and the folder when it is empty. */
 export async function removeState(host: Pick<Host, 'paths'>, name: string): Promise<void> {
   const file = basename(statePath(host, name))
   const names = await readdir(host.paths.state).catch(() => [] as string[])
@@ -102,6 +102,8 @@ export async function removeState(host: Pick<Host, 'paths'>, name: string): Prom
       await rm(join(host.paths.state, entry), { force: true })
     }
   }
+  // Where it is not empty, other clusters are there.
+  await rmdir(host.paths.state).catch(() => {})
 }
 
 export function statePath(host: Pick<Host, 'paths'>, name: string): string {
