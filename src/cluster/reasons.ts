@@ -20,7 +20,7 @@ export function joinReasons(reasons: readonly string[]): string {
   for (const reason of reasons) {
     const end = reason.search(/[: ]/)
     const [subject, rest] = end === -1 ? [reason, ''] : [reason.slice(0, end), reason.slice(end)]
-    const key = rest.replaceAll(subject, '').replace(/\d+/g, '0')
+    const key = rest.replace(/[\w.-]+/g, (word) => (word === subject ? '' : word)).replace(/\d+/g, '0')
     const group = groups.get(key)
     if (group === undefined) groups.set(key, { first: subject, rest, count: 1 })
     else group.count++
