@@ -1,0 +1,3 @@
+module github.com/org/k8s-platform/images/pause
+
+go 1.24.0
