@@ -11,10 +11,14 @@ await runAction(contract, async (context) => {
   const { suites, suitesByName, failOn, allowSkip, timeoutMs } = settings.assertions
   const reportDir = inputs['report-dir'] ?? `${host.paths.temp}/k8s-platform-report`
   const image = inputs['probe-image']
+  const target = targetCluster(inputs, environment)
+  // Probe pods are removed also when the job is cancelled.
+  const afterwards = { ...host, signal: new AbortController().signal }
   const record = await runSuites(host, {
-    kubernetes: await createKubernetes(host, targetCluster(inputs, environment)),
-    suites,
-    // A suite that nobody named may be skipped: it is then reported, not an error.
+    kubernetes: await createKubernetes(host, target),
+    cleanup: await createKubernetes(afterwards, target),
+    // Nobody named any: those that fit the target, and one that cannot run is reported, not an error.
+    suites: suitesByName ? suites : [],
     allowSkip: suitesByName ? allowSkip : suites,
     target: inputs.target,
     namespace: settings.app.namespace,

@@ -27,8 +27,8 @@ export interface ActionContext<I extends InputDefinitions, O extends string, S e
   /** For later steps of the job. */
   readonly exportVariable: (name: string, value: string) => void
   readonly addPath: (folder: string) => void
-  /** Everything ran, and the answer is no: the step fails with this one annotation. */
-  readonly fail: (message: string) => void
+  /** Everything ran, and the answer is no: the step fails. Why, the body has said in annotations. */
+  readonly fail: () => void
 }
 
 export interface Summary {
@@ -79,9 +79,8 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
       summary: { addSection: (markdown) => void sections.push(markdown) },
       exportVariable: (name, value) => core.exportVariable(name, value),
       addPath: (folder) => core.addPath(folder),
-      fail(message) {
+      fail() {
         failed = true
-        log.error(message)
       },
     })
     if (cancel.signal.aborted) throw new CancelledError('cancelled')
