@@ -55,6 +55,7 @@ class VoteQueue:
             password=settings.redis_password,
             socket_timeout=settings.redis_timeout,
             socket_connect_timeout=settings.redis_timeout,
+            socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
             client_name="vote",

@@ -76,6 +76,7 @@ type memoryStore struct {
 	counted []string
 	errors  []error
 	refuse  string
+	arrived chan time.Time
 }
 
 func (s *memoryStore) Count(ctx context.Context, votes []vote.Vote) (int, error) {
@@ -94,6 +95,9 @@ func (s *memoryStore) Count(ctx context.Context, votes []vote.Vote) (int, error)
 	}
 	for _, v := range votes {
 		s.counted = append(s.counted, v.Voter)
+	}
+	if s.arrived != nil {
+		s.arrived <- time.Now()
 	}
 	return len(votes), nil
 }
@@ -179,18 +183,14 @@ func TestRunBacksOffRecoversAndStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		away := errors.New("away")
 		q := &memoryQueue{takeErrors: []error{away, away, away, away, away, away, away, away}, pending: []string{payload(1, "x")}}
-		s := &memoryStore{errors: []error{away}}
+		s := &memoryStore{errors: []error{away}, arrived: make(chan time.Time, 1)}
 		c := counter(q, s, 10)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		started := time.Now()
 		go func() { c.Run(ctx); close(ended) }()
-		for len(s.counted) == 0 && time.Since(started) < time.Minute {
-			time.Sleep(10 * time.Millisecond)
-			synctest.Wait()
-		}
 		// 0.1, 0.2, 0.4 ... capped at 3 s, half to whole: nine failures.
-		if took := time.Since(started); took < 7*time.Second || took > 20*time.Second || !c.Progressing() {
+		if took := (<-s.arrived).Sub(started); took < 7*time.Second || took > 20*time.Second || !c.Progressing() {
 			t.Errorf("recovered after %s, progressing %t", took, c.Progressing())
 		}
 		stop()

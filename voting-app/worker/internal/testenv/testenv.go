@@ -3,7 +3,7 @@
 package testenv
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Server is a process that listens on a port and keeps its data through restarts.
@@ -23,8 +25,8 @@ type Server struct {
 	t       testing.TB
 	name    string
 	command func() *exec.Cmd
+	ready   func() error
 	process *exec.Cmd
-	output  bytes.Buffer
 }
 
 // Redis starts a Redis server that answers a write only once it is on disk. Arguments are added to its own.
@@ -37,6 +39,13 @@ func Redis(t testing.TB, arguments ...string) *Server {
 		own := []string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "",
 			"--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"}
 		return exec.Command(binary, append(own, arguments...)...)
+	}
+	s.ready = func() error {
+		connection, err := net.DialTimeout("tcp", s.Address(), time.Second)
+		if err != nil {
+			return err
+		}
+		return connection.Close()
 	}
 	t.Cleanup(s.Kill)
 	s.Start()
@@ -71,6 +80,16 @@ func Postgres(t testing.TB) *Server {
 		// fsync guards against a machine that dies, not against a process that does.
 		return run(postgres, "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-k", folder, "-c", "fsync=off")
 	}
+	// It listens before it has started, and recovers first after a kill.
+	s.ready = func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		connection, err := pgx.Connect(ctx, fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", port))
+		if err != nil {
+			return err
+		}
+		return connection.Close(ctx)
+	}
 	t.Cleanup(s.Kill)
 	s.Start()
 	return s
@@ -79,21 +98,19 @@ func Postgres(t testing.TB) *Server {
 // Address is host:port.
 func (s *Server) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
-// Start starts the server and returns once it takes connections.
+// Start starts the server and returns once it answers.
 func (s *Server) Start() {
 	s.t.Helper()
 	s.process = s.command()
-	s.process.Stdout, s.process.Stderr = &s.output, &s.output
 	must(s.t, s.process.Start())
 	deadline := time.Now().Add(20 * time.Second)
 	for {
-		connection, err := net.DialTimeout("tcp", s.Address(), time.Second)
+		err := s.ready()
 		if err == nil {
-			_ = connection.Close()
 			return
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("%s does not listen on %s after 20 s: %v\n%s", s.name, s.Address(), err, s.output.String())
+			s.t.Fatalf("%s is not ready on %s after 20 s: %v", s.name, s.Address(), err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
