@@ -40,10 +40,10 @@ async function allNames(host: Host, named: string | undefined): Promise<string[]
 
 /** The engine goes last: images are removed through it. */
 async function removeLasting(host: Host, print: (text: string) => void): Promise<void> {
-  const { pruneImages } = await import('../images/prune.ts')
+  const { pruneImages } = await import('../images/prune-images.ts')
   const { removeEngine } = await import('../engine/remove.ts')
   const pruned = await host.log.group('remove the image cache', () => pruneImages(host))
-  for (const line of pruned) print(`removed ${line}`)
+  for (const name of [...pruned.images, ...pruned.paths]) print(`removed ${name}`)
   const removed = await host.log.group('remove the engine', () => removeEngine(host))
   for (const line of removed) print(`removed ${line}`)
   for (const folder of [host.paths.cache, host.paths.state]) {

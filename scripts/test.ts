@@ -1,0 +1,164 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { repositoryRoot } from './repository.ts'
+
+/**
+ * `npm test`: everything, the real cluster included, on this machine. Ends with `N passed, N failed`; what crashes, or runs nothing, counts as failed.
+ * `--nightly` adds the full matrices. Names of steps may be given to run only those.
+ */
+interface Counts {
+  passed: number
+  failed: number
+}
+
+interface Step {
+  readonly name: string
+  readonly run: () => Promise<Counts>
+}
+
+const nightly = process.argv.includes('--nightly')
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const goModules = ['images/node-network', 'images/capless-runtime', 'voting-app/worker']
+const results = mkdtempSync(path.join(tmpdir(), 'k8s-platform-test-results-'))
+
+const steps: readonly Step[] = [
+  { name: 'unit', run: () => vitest('unit') },
+  // The worker's own tests need servers, which the voting app's step starts.
+  ...goModules
+    .filter((folder) => folder !== 'voting-app/worker')
+    .map((folder) => ({ name: folder, run: () => goTest(folder) })),
+  { name: 'voting-app', run: votingApp },
+  { name: 'e2e', run: () => vitest('e2e') },
+]
+
+const selected = steps.filter((step) => wanted.length === 0 || wanted.includes(step.name))
+if (selected.length === 0) {
+  process.stderr.write(`no step of that name; there are: ${steps.map((step) => step.name).join(', ')}\n`)
+  process.exit(2)
+}
+const rows: { name: string; counts: Counts; seconds: number }[] = []
+for (const step of selected) {
+  process.stdout.write(`\n=== ${step.name}\n`)
+  const started = performance.now()
+  const counts = await step.run().catch((error: unknown): Counts => {
+    process.stdout.write(`${step.name}: ${error instanceof Error ? error.message : String(error)}\n`)
+    return { passed: 0, failed: 1 }
+  })
+  // A step that ran nothing proves nothing.
+  if (counts.passed + counts.failed === 0) counts.failed = 1
+  rows.push({ name: step.name, counts, seconds: (performance.now() - started) / 1000 })
+}
+rmSync(results, { recursive: true, force: true })
+
+const total = rows.reduce(
+  (sum, row) => ({ passed: sum.passed + row.counts.passed, failed: sum.failed + row.counts.failed }),
+  { passed: 0, failed: 0 },
+)
+process.stdout.write('\n')
+for (const row of rows) {
+  process.stdout.write(
+    `${row.counts.failed === 0 ? 'ok    ' : 'FAILED'}  ${row.name.padEnd(26)}${String(row.counts.passed).padStart(5)} passed ${String(row.counts.failed).padStart(3)} failed ${row.seconds.toFixed(0).padStart(5)} s\n`,
+  )
+}
+process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`)
+process.exit(total.failed === 0 ? 0 : 1)
+
+async function vitest(project: string): Promise<Counts> {
+  const file = path.join(results, `${project}.json`)
+  const code = await run(process.execPath, [
+    path.join(repositoryRoot, 'node_modules', 'vitest', 'vitest.mjs'),
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${file}`,
+  ])
+  const report = JSON.parse(readFileSync(file, 'utf8')) as {
+    numPassedTests: number
+    numFailedTests: number
+    numFailedTestSuites: number
+    success: boolean
+  }
+  // A file that does not load has no tests to count; an unhandled error fails none of them.
+  const failed = Math.max(report.numFailedTests, code === 0 && report.success ? 0 : 1)
+  return { passed: report.numPassedTests, failed }
+}
+
+/** Counts the tests, not the packages, out of `go test -json`; vet's findings fail the step. */
+async function goTest(folder: string): Promise<Counts> {
+  const cwd = path.join(repositoryRoot, folder)
+  const counts: Counts = { passed: 0, failed: 0 }
+  const output = new Map<string, string[]>()
+  if ((await run('go', ['vet', './...'], { cwd })) !== 0) counts.failed += 1
+  const code = await run('go', ['test', '-json', './...'], {
+    cwd,
+    onLine(line) {
+      const event = parse(line)
+      if (event === undefined) return
+      const key = `${event.Package} ${event.Test ?? ''}`
+      if (event.Action === 'output') output.set(key, [...(output.get(key) ?? []), event.Output ?? ''])
+      if (event.Test === undefined) return
+      if (event.Action === 'pass') counts.passed += 1
+      if (event.Action === 'fail') {
+        counts.failed += 1
+        process.stdout.write(`FAILED ${key}\n${(output.get(key) ?? []).join('')}`)
+      }
+    },
+  })
+  if (code !== 0 && counts.failed === 0) {
+    counts.failed = 1
+    process.stdout.write([...output.values()].flat().slice(-40).join(''))
+  }
+  process.stdout.write(`${folder}: ${counts.passed} passed, ${counts.failed} failed\n`)
+  return counts
+}
+
+function parse(line: string): { Action: string; Package: string; Test?: string; Output?: string } | undefined {
+  try {
+    return JSON.parse(line) as { Action: string; Package: string; Test?: string; Output?: string }
+  } catch {
+    // A compiler's message.
+    process.stdout.write(`${line}\n`)
+    return undefined
+  }
+}
+
+async function votingApp(): Promise<Counts> {
+  const counts: Counts = { passed: 0, failed: 0 }
+  const code = await run(process.execPath, [path.join(repositoryRoot, 'scripts', 'test-voting-app.mjs')], {
+    onLine(line) {
+      process.stdout.write(`${line}\n`)
+      const found = /(\d+) passed, (\d+) failed/.exec(line)
+      if (found === null) return
+      counts.passed += Number(found[1])
+      counts.failed += Number(found[2])
+    },
+  })
+  if (code !== 0 && counts.failed === 0) counts.failed = 1
+  return counts
+}
+
+function run(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; onLine?: (line: string) => void } = {},
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: options.cwd ?? repositoryRoot,
+      stdio: ['ignore', options.onLine === undefined ? 'inherit' : 'pipe', 'inherit'],
+      env: { ...process.env, K8S_PLATFORM_NIGHTLY: nightly ? '1' : '' },
+    })
+    let rest = ''
+    child.stdout?.on('data', (chunk: Buffer) => {
+      const lines = (rest + chunk.toString()).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) options.onLine?.(line)
+    })
+    child.on('error', reject)
+    child.on('close', (code) => resolve(code ?? 1))
+  })
+}
