@@ -65,14 +65,14 @@ export async function setupCluster(host: Host, request: ClusterRequest, options:
       hint: 'Use `provider: kind`.',
     })
   }
-  const started = host.clock.monotonic()
-  const deadline = started + request.timeoutMs
   const supply = await (options.supply ?? supplyFor)({
     request,
     architecture,
     ...(options.toolCache === undefined ? {} : { toolCache: options.toolCache }),
   })
   const version = await host.timings.phase('preflight', () => checkEverything(host, request, options, supply))
+  await host.timings.phase('prepare', () => supply.prepare(host, version))
+  const deadline = host.clock.monotonic() + request.timeoutMs
   const initial = initialState(host, request, options, version, await requestKey(request, version))
   const present = await claimCluster(host, initial, options.reuse === true)
   const journal = new StateJournal(host, present ?? initial, options.onState)

@@ -20,6 +20,8 @@ export interface SupplyContext {
 export interface ImageSupply {
   /** Exact Kubernetes versions there are node images for. */
   versions(host: Host): Promise<readonly string[]>
+  /** Work that may take long and is no part of making a cluster, such as compiling; the cluster's time-out starts after it. */
+  prepare(host: Host, version: string): Promise<void>
   tool(host: Host, tool: ToolName, version: string): Promise<FoundTool>
   /** Makes sure the node image is in the host's Docker; resolves with the name to give to kind. */
   nodeImage(host: Host, version: string): Promise<string>
@@ -30,7 +32,7 @@ export interface ImageSupply {
   /** Fills the local registry while the cluster boots. */
   publish(host: Host, registry: LocalRegistry): Promise<void>
   /** Folder that keeps the registry's content beyond the cluster. */
-  readonly registryStorage?: string
+  registryStorage?(host: Host): string
   readonly registryRunArgs: readonly string[]
   readonly mirrors: RegistryMirrors
   /** No container of the network can reach the outside: the local registry must exist and has all there is. */

@@ -134,7 +134,7 @@ async function localRegistry(
       image,
       runArgs: supply.registryRunArgs,
       ...(request.registryPort === undefined ? {} : { port: request.registryPort }),
-      ...(supply.registryStorage === undefined ? {} : { storage: supply.registryStorage }),
+      ...(supply.registryStorage === undefined ? {} : { storage: supply.registryStorage(host) }),
     })
   const registry = await start().catch(async (error: unknown) => {
     if (!(error instanceof CommandError && /network \S+ not found/i.test(error.stderr))) throw error

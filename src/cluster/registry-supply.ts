@@ -25,6 +25,7 @@ export function registrySupply(context: SupplyContext): ImageSupply {
   }
   return {
     versions: async () => Object.keys(kindNodeImages),
+    prepare: async () => {},
     tool: (host, tool, version) => findPinnedTool(host, context, tool, version),
     nodeImage: (host, version) => {
       const image = request.nodeImage ?? kindNodeImages[version]

@@ -25,6 +25,7 @@ const request: ClusterRequest = {
 
 const supply: ImageSupply = {
   versions: async () => ['1.36.4'],
+  prepare: async () => {},
   tool: async (_host, tool) => ({ tool, path: '/opt/kind', version: '0.33.0', from: 'tool-cache' }),
   nodeImage: async () => 'kindest/node:v1.36.4',
   registryImage: async () => 'registry:3',
