@@ -36,7 +36,7 @@ async function buildAll(host: Host, options: BuildOptions): Promise<PerService<B
     return forEachService((service) => buildFromRegistry(host, service, options.timeoutMs))
   // Loaded only here: the registry path carries no code of the other.
   const { buildFromPackages } = await import('./build-from-packages.ts')
-  return forEachService((service) => buildFromPackages(host, service))
+  return buildFromPackages(host)
 }
 
 /** An ordinary `docker build`: bases come from the registries the Dockerfile names, dependencies from theirs. */

@@ -1,21 +1,45 @@
 import { parse } from 'yaml'
 import type { Kubernetes } from '../kubernetes/client.ts'
-import { messageOf, UnsupportedError } from '../process/errors.ts'
+import type { KubeObject } from '../kubernetes/objects.ts'
+import { messageOf, NotReadyError, UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+
+const configMap = { apiVersion: 'v1', kind: 'ConfigMap' }
+const name = 'local-registry-hosting'
+/** Whoever makes the cluster may be a moment from writing it. */
+const advertisedMs = 10_000
 
 /**
  * `host:port` under which both this machine and the nodes know the cluster's local registry, as the cluster advertises it (KEP-1755).
  * @throws UnsupportedError REGISTRY_MISSING
  */
-export async function findLocalRegistry(kubernetes: Kubernetes): Promise<string> {
-  const name = 'local-registry-hosting'
-  const map = await kubernetes.get({ apiVersion: 'v1', kind: 'ConfigMap', namespace: 'kube-public', name })
+export async function findLocalRegistry(kubernetes: Kubernetes, timeoutMs = advertisedMs): Promise<string> {
+  try {
+    const maps = await kubernetes.until(
+      'local registry',
+      configMap,
+      { namespace: 'kube-public' },
+      {
+        timeoutMs,
+        done: (objects) => advertisedIn(objects) !== undefined,
+        explain: () => `the cluster has no ConfigMap kube-public/${name}`,
+      },
+    )
+    return advertisedIn(maps) ?? ''
+  } catch (error) {
+    if (!(error instanceof NotReadyError)) throw error
+    throw new UnsupportedError('the cluster advertises no local registry to push the built images to', {
+      code: 'REGISTRY_MISSING',
+      hint: `Create the cluster with \`registry: true\`, or describe yours in ConfigMap kube-public/${name} (KEP-1755), or use \`images: published\`.`,
+      cause: error,
+    })
+  }
+}
+
+function advertisedIn(maps: readonly KubeObject[]): string | undefined {
+  const map = maps.find((object) => object.metadata.name === name)
   const hosting = parse(String(map?.['data']?.['localRegistryHosting.v1'] ?? '')) as { host?: unknown } | null
-  if (typeof hosting?.host === 'string' && hosting.host !== '') return hosting.host
-  throw new UnsupportedError('the cluster advertises no local registry to push the built images to', {
-    code: 'REGISTRY_MISSING',
-    hint: `Create the cluster with \`registry: true\`, or describe yours in ConfigMap kube-public/${name} (KEP-1755), or use \`images: published\`.`,
-  })
+  return typeof hosting?.host === 'string' && hosting.host !== '' ? hosting.host : undefined
 }
 
 /** Every form a manifest may have: a registry answers 404 for one that is not accepted. */

@@ -1,6 +1,6 @@
 import type { Kubernetes, UntilOptions } from '../../../src/kubernetes/client.ts'
 import type { KubeObject, ListScope, ObjectRef, ResourceKind } from '../../../src/kubernetes/objects.ts'
-import { CancelledError } from '../../../src/process/errors.ts'
+import { CancelledError, NotReadyError } from '../../../src/process/errors.ts'
 
 const keyOf = (ref: { kind: string; name: string; namespace?: string | undefined }): string =>
   `${ref.kind}/${ref.namespace ?? ''}/${ref.name}`
@@ -99,6 +99,9 @@ export class FakeCluster {
         })
         if (signal.aborted) reject(new CancelledError('cancelled'))
         else look()
+        // A test waits a moment, not minutes.
+        if (options.timeoutMs <= 100)
+          setTimeout(() => reject(new NotReadyError(`${what} not ready`)), options.timeoutMs)
       })
     } finally {
       this.following -= 1

@@ -185,14 +185,15 @@ describe('the local registry', () => {
 
   it('is the one the cluster advertises', async () => {
     const cluster = new FakeCluster()
-    expect((await failure(findLocalRegistry(cluster.client()))).code).toBe('REGISTRY_MISSING')
+    expect((await failure(findLocalRegistry(cluster.client(), 10))).code).toBe('REGISTRY_MISSING')
+    const found = findLocalRegistry(cluster.client())
     cluster.put({
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: 'local-registry-hosting', namespace: 'kube-public' },
       data: { 'localRegistryHosting.v1': 'host: "127.0.0.1:5001"\nhelp: "https://example.com"\n' },
     })
-    expect(await findLocalRegistry(cluster.client())).toBe('127.0.0.1:5001')
+    expect(await found).toBe('127.0.0.1:5001')
   })
 })
 
