@@ -54,17 +54,26 @@ function renderRed(check: CheckRecord): string {
 
 /** Leaves out whole sections from the end rather than break one. */
 function joinWithin(sections: readonly string[]): string {
-  let text = ''
-  let left = 0
+  const kept: string[] = []
+  let size = 0
   for (const section of sections) {
-    if (Buffer.byteLength(text) + Buffer.byteLength(section) > maxBytes) left += 1
-    else text += `${section}\n`
+    const bytes = Buffer.byteLength(section) + 1
+    if (size + bytes > maxBytes) continue
+    size += bytes
+    kept.push(section)
   }
-  return left === 0 ? text : `${text}\n${left} more sections are left out; the report's files have everything.\n`
+  const left = sections.length - kept.length
+  const note = left === 0 ? [] : [`${left} more sections are left out; the report's files have everything.`]
+  return `${[...kept, ...note].join('\n')}\n`
 }
 
 function cut(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text
+}
+
+/** Control characters and those that turn the direction of writing around. */
+function withoutControls(text: string): string {
+  return text.toWellFormed().replace(/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, '\u{FFFD}')
 }
 
 /** Text as text: no markup, HTML, table cell, mention or link can come out of it. */
@@ -83,16 +92,14 @@ export function escapeMarkdown(text: string): string {
   )
 }
 
-/** Inline code whose fence is longer than any run of backticks inside. */
+/** Inline code for names and versions; anything odd is shown as plain text instead. */
 function code(text: string): string {
-  const plain = text.toWellFormed().replace(/\s+/g, ' ').replaceAll('|', '\\|')
-  const longest = Math.max(0, ...[...plain.matchAll(/`+/g)].map((run) => run[0].length))
-  const fence = '`'.repeat(longest + 1)
-  return plain === '' ? '(none)' : `${fence}${longest > 0 ? ' ' : ''}${plain}${longest > 0 ? ' ' : ''}${fence}`
+  if (text === '') return '(none)'
+  return /^[\w.:/-]+$/.test(text) ? `\`${text}\`` : escapeMarkdown(text)
 }
 
 function fenced(text: string, language = 'text'): string {
-  const plain = text.toWellFormed()
+  const plain = withoutControls(text)
   const longest = Math.max(2, ...[...plain.matchAll(/`+/g)].map((run) => run[0].length))
   const fence = '`'.repeat(longest + 1)
   return `${fence}${language}\n${plain}\n${fence}`

@@ -22,19 +22,19 @@ export function renderTableText(record: RunRecord, options: TableOptions = {}): 
   for (const check of record.checks) {
     if (check.suite !== suite) {
       suite = check.suite
-      lines.push(paint(suite, 1))
+      lines.push(paint(plain(suite), 1))
     }
     const time = formatSeconds(check.durationMs).padStart(8)
     const room = Math.max(20, width - ids - 14)
     lines.push(
-      `  ${paint(marks[check.verdict], colors[check.verdict])} ${check.id.padEnd(ids)} ${time}  ${cut(plain(check.reason), room)}`,
+      `  ${paint(marks[check.verdict], colors[check.verdict])} ${plain(check.id).padEnd(ids)} ${time}  ${cut(plain(check.reason), room)}`,
     )
   }
   const red = record.checks.filter((check) => check.verdict === 'fail' || check.verdict === 'inconclusive')
   for (const check of red) {
     lines.push(
       '',
-      paint(`${marks[check.verdict]} ${check.id}: ${plain(check.title)}`, colors[check.verdict]),
+      paint(`${marks[check.verdict]} ${plain(check.id)}: ${plain(check.title)}`, colors[check.verdict]),
       `  ${plain(check.reason)}`,
     )
     for (const { command } of check.evidence) if (command !== undefined) lines.push(`  $ ${plain(command)}`)

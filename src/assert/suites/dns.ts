@@ -27,25 +27,34 @@ interface Question {
 const lookupMs = 2_000
 const transports = ['udp', 'tcp'] as const
 
-/** D1: every kind of name, over UDP and TCP, from a pod on every node, compared with what the API says the answer is. */
+/**
+ * D1: every kind of name, over UDP and TCP, from a pod on every node, compared with what the API says the answer is. A server that does
+ * not answer is one finding, not seven: the other checks need D1.servers.
+ */
 export function dnsChecks(environment: SuiteEnvironment): Check[] {
   const check = (
     id: string,
     title: string,
     ask: (fleet: Fleet) => Promise<readonly Question[]>,
-    nothing = 'there is nothing to ask',
+    needs: readonly string[] = ['D1.servers'],
   ): Check => ({
     id,
     title,
     suite: 'dns',
     lane: 'parallel',
-    needs: [],
+    needs,
     alongside: ['R1.probes'],
     timeoutMs: 200_000,
-    run: (context) => runQuestions(context, environment, ask, nothing),
+    run: (context) => runQuestions(context, environment, ask),
   })
   const { kubernetes, namespace } = environment
   return [
+    check(
+      'D1.servers',
+      'The pods’ nameserver answers, and each DNS server behind it by itself',
+      (fleet) => serverQuestions(kubernetes, fleet),
+      [],
+    ),
     check('D1.service', 'A Service’s name resolves to its ClusterIP', (fleet) =>
       serviceQuestions(kubernetes, fleet, namespace),
     ),
@@ -64,12 +73,6 @@ export function dnsChecks(environment: SuiteEnvironment): Check[] {
     check('D1.search', 'Partial names resolve through the pod’s search domains', (fleet) =>
       searchQuestions(kubernetes, fleet),
     ),
-    check(
-      'D1.servers',
-      'Each DNS server answers by itself, not only the one the Service happens to pick',
-      (fleet) => serverQuestions(kubernetes, fleet),
-      'the nameserver of the pods is no Service of this cluster',
-    ),
   ]
 }
 
@@ -77,7 +80,6 @@ async function runQuestions(
   context: CheckContext,
   environment: SuiteEnvironment,
   ask: (fleet: Fleet) => Promise<readonly Question[]>,
-  nothing: string,
 ): Promise<Outcome> {
   context.waiting('the probe pods')
   const fleet = await environment.fleet()
@@ -92,7 +94,7 @@ async function runQuestions(
     },
     { timeoutMs: environment.convergeMs, confirmations: 2, intervalMs: 300 },
   )
-  if (questions.length === 0) return skipped(nothing)
+  if (questions.length === 0) return skipped('there is nothing to ask')
   const latencies = latenciesOf(seen.value)
   return verdictOf({
     fleet,
@@ -273,8 +275,11 @@ async function serverQuestions(kubernetes: Kubernetes, fleet: Fleet): Promise<Qu
     listSlices(kubernetes, 'kube-system'),
     kubernetes.get({ ...serviceKind, name: 'kubernetes', namespace: 'default' }),
   ])
+  const name = nameOf(fleet, 'default', 'kubernetes')
+  const own = addressQuestions(name, clusterIps(api))
   const service = services.find((one) => clusterIps(one).some((ip) => fleet.nameservers.includes(ip)))
-  if (service === undefined) return []
+  // A cache on each node (NodeLocal DNSCache) is no Service: then there is only the nameserver itself to ask.
+  if (service === undefined) return own
   const ready = endpointsOf(slices, service.metadata.name).filter(
     (endpoint) => endpoint.ready && endpoint.protocol === 'UDP',
   )
@@ -282,8 +287,10 @@ async function serverQuestions(kubernetes: Kubernetes, fleet: Fleet): Promise<Qu
     throw new NotReadyError(`the DNS Service kube-system/${service.metadata.name} has no ready endpoints`)
   }
   const servers = new Map(ready.map((endpoint) => [endpoint.address, endpoint.port]))
-  const name = nameOf(fleet, 'default', 'kubernetes')
-  return [...servers].flatMap(([address, port]) =>
-    addressQuestions(name, clusterIps(api), { server: { address, port } }),
-  )
+  return [
+    ...own,
+    ...[...servers].flatMap(([address, port]) =>
+      addressQuestions(name, clusterIps(api), { server: { address, port } }),
+    ),
+  ]
 }

@@ -74,11 +74,12 @@ function judge(
       timeToConvergeMs: seen.timeToConvergeMs,
     })
   }
-  const evidence: Evidence[] = seen.differences.slice(0, 10).map((text) => {
-    const name = / ([\w.-]+)[: ]/.exec(text)?.[1] ?? ''
-    const kind = text.split(' ')[0]?.toLowerCase() ?? 'pods'
-    return { text, command: `kubectl -n ${namespace} describe ${kind} ${name}`.trim() }
-  })
+  const evidence: Evidence[] = []
+  for (const text of seen.differences.slice(0, 10)) {
+    const [, kind = 'pods', name = ''] = /^(\w+) ([\w.-]+?):? /.exec(text) ?? []
+    const command = `kubectl -n ${namespace} describe ${kind.toLowerCase()} ${name}`.trim()
+    evidence.push(evidence.at(-1)?.command === command ? { text } : { text, command })
+  }
   return fail(summarize(seen.differences), {
     observations,
     evidence: [...evidence, { text: 'Events', command: `kubectl -n ${namespace} get events --sort-by=.lastTimestamp` }],
@@ -131,7 +132,7 @@ function deploymentTroubles(
   const progressing = condition(deployment, 'Progressing')
   if (progressing?.reason === 'ProgressDeadlineExceeded') found.push(`${what}: ${firstLine(progressing.message ?? '')}`)
   const old = pods.filter((pod) => own.some((set) => set !== newest && ownedBy(pod, set)) && !isPodFinished(pod))
-  if (old.length > 0)
+  if (old.length > 0 && found.length === 0)
     found.push(`${what}: pods of an older revision: ${old.map((pod) => pod.metadata.name).join(', ')}`)
   return found
 }
