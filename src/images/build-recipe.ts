@@ -36,58 +36,38 @@ export async function buildRecipe(
   const folders = imageFolders(host)
   const work = join(folders.work, `${recipe.name}-${key.slice(0, 12)}`)
   const steps: Record<string, number> = {}
-  const step = <T>(
-    name: string,
-    lane: Lane | undefined,
-    body: (onLine: (line: string) => void) => Promise<T>,
-  ): Promise<T> => {
-    const timed = (): Promise<T> => {
-      const started = host.clock.monotonic()
-      return context.progress.step(recipe.name, name, body).finally(() => {
-        steps[name] = (steps[name] ?? 0) + Math.round(host.clock.monotonic() - started) / 1000
-      })
-    }
-    return lane === undefined ? timed() : lane.run(priority, timed)
+  const step: Step = (name, body) => {
+    const started = host.clock.monotonic()
+    return context.progress.step(recipe.name, name, body).finally(() => {
+      steps[name] = (steps[name] ?? 0) + Math.round(host.clock.monotonic() - started) / 1000
+    })
   }
 
-  await rm(work, { recursive: true, force: true })
-  await mkdir(work, { recursive: true })
   try {
-    const binaries = new Map<string, string>()
-    for (const [path, binary] of Object.entries(recipe.go)) {
-      binaries.set(path, await step('compiling', context.compile, (onLine) => buildGoBinary(host, binary, onLine)))
-    }
-    for (const copy of recipe.copies) {
-      const binary = context.recipes.get(copy.recipe)?.go[copy.from]
-      if (binary === undefined) throw new Error(`recipe ${copy.recipe} has no binary ${copy.from}`)
-      binaries.set(copy.to, await step('compiling', context.compile, (onLine) => buildGoBinary(host, binary, onLine)))
-    }
-    const files = join(work, 'files')
-    await step('copying', undefined, () => writeLayerFiles(host, recipe, binaries, files))
-    const root = await assembleRoot(host, context, recipe, { work, files, step })
+    const binaries = await compile(host, context, recipe, priority, step)
+    const assemble = (): Promise<string> => assembleRoot(host, context, recipe, { work, binaries, step })
+    // Whoever waits for the lane waits from the start, so that the one with the longest way to go is let in first.
+    const root = await (usesApt(recipe) ? context.install.run(priority, assemble) : assemble())
 
     const labels = { [recipeLabel]: recipe.name, [keyLabel]: key }
     const tag = localTag(recipe.name, key)
     const base = recipe.base === undefined ? undefined : localTag(recipe.base, keyOf(context, recipe.base))
     const contextFolder = join(work, 'context')
     if (recipe.preload.length === 0) {
-      await step('packing', context.docker, () =>
-        imageFromLayer(host, recipe, { root, context: contextFolder, base, tag, labels }),
-      )
+      const layer = { root, context: contextFolder, base, tag, labels }
+      await context.docker.run(priority, () => step('packing', () => imageFromLayer(host, recipe, layer)))
     } else {
       const unloaded = `${tag}-unloaded`
-      await step('packing', context.docker, () =>
-        imageFromLayer(host, recipe, { root, context: contextFolder, base, tag: unloaded, labels: {} }),
-      )
+      const layer = { root, context: contextFolder, base, tag: unloaded, labels: {} }
+      await context.docker.run(priority, () => step('packing', () => imageFromLayer(host, recipe, layer)))
       const images = recipe.preload.flatMap((name) => {
         const other = context.recipes.get(name)
         return other === undefined
           ? []
           : [{ localTag: localTag(name, keyOf(context, name)), upstreamNames: other.upstream }]
       })
-      await step('preloading', context.docker, () =>
-        preloadImages(host, recipe, { unloaded, tag, labels, scratch: join(work, 'preload'), images }),
-      )
+      const node = { unloaded, tag, labels, scratch: join(work, 'preload'), images }
+      await context.docker.run(priority, () => step('preloading', () => preloadImages(host, recipe, node)))
       await host.exec.run('docker', ['rmi', '--no-prune', unloaded], { quiet: true })
     }
     if (servesAsRoot(recipe, context.recipes)) await keepRoot(host, recipe, key, root)
@@ -110,36 +90,60 @@ export async function buildRecipe(
   }
 }
 
+/** Runs a named part of a build, timed; the body may report lines of its program's output. */
+type Step = <T>(name: string, body: (onLine: (line: string) => void) => Promise<T>) => Promise<T>
+
+/** Compiled binaries by their path in the image. */
+async function compile(
+  host: Host,
+  context: BuildContext,
+  recipe: Recipe,
+  priority: number,
+  step: Step,
+): Promise<ReadonlyMap<string, string>> {
+  const wanted = new Map(Object.entries(recipe.go))
+  for (const copy of recipe.copies) {
+    const binary = context.recipes.get(copy.recipe)?.go[copy.from]
+    if (binary === undefined) throw new Error(`recipe ${copy.recipe} has no binary ${copy.from}`)
+    wanted.set(copy.to, binary)
+  }
+  const binaries = new Map<string, string>()
+  for (const [path, binary] of wanted) {
+    const build = () => step('compiling', (onLine) => buildGoBinary(host, binary, onLine))
+    binaries.set(path, await context.compile.run(priority, build))
+  }
+  return binaries
+}
+
+function usesApt(recipe: Recipe): boolean {
+  return recipe.bootstrap !== undefined || recipe.unpack !== undefined || changesRoot(recipe)
+}
+
 /** Resolves with the folder that becomes the layer. */
 async function assembleRoot(
   host: Host,
   context: BuildContext,
   recipe: Recipe,
-  layout: {
-    work: string
-    files: string
-    step: <T>(name: string, lane: Lane | undefined, body: (onLine: (line: string) => void) => Promise<T>) => Promise<T>
-  },
+  layout: { work: string; binaries: ReadonlyMap<string, string>; step: Step },
 ): Promise<string> {
-  const { work, files, step } = layout
+  const { work, binaries, step } = layout
+  const files = join(work, 'files')
   const root = join(work, 'root')
-  if (recipe.bootstrap !== undefined) {
-    await step('bootstrapping', context.install, (onLine) => bootstrapRoot(host, recipe, root, { onLine }))
-    await host.exec.run('cp', ['--archive', `${files}/.`, root], { quiet: true })
-    return root
-  }
+  await rm(work, { recursive: true, force: true })
+  await mkdir(work, { recursive: true })
+  await step('copying', () => writeLayerFiles(host, recipe, binaries, files))
   if (changesRoot(recipe)) {
-    const lowers = lowerRoots(host, context, recipe)
-    const scratch = join(work, 'overlay')
-    await step('installing', context.install, (onLine) =>
-      addToRoot(host, recipe, { lowers, upper: root, scratch, files }, { onLine }),
-    )
+    const layers = { lowers: lowerRoots(host, context, recipe), upper: root, scratch: join(work, 'overlay'), files }
+    await step('installing', (onLine) => addToRoot(host, recipe, layers, { onLine }))
     return root
   }
-  if (recipe.unpack === undefined) return files
-  const { packages } = recipe.unpack
-  const source = rootFolder(host, recipe.unpack.root, keyOf(context, recipe.unpack.root))
-  await step('unpacking', context.install, (onLine) => unpackPackages(host, source, packages, root, { onLine }))
+  if (recipe.bootstrap !== undefined) {
+    await step('bootstrapping', (onLine) => bootstrapRoot(host, recipe, root, { onLine }))
+  } else if (recipe.unpack !== undefined) {
+    const { packages } = recipe.unpack
+    const source = rootFolder(host, recipe.unpack.root, keyOf(context, recipe.unpack.root))
+    await step('unpacking', (onLine) => unpackPackages(host, source, packages, root, { onLine }))
+  } else return files
   await host.exec.run('cp', ['--archive', `${files}/.`, root], { quiet: true })
   return root
 }

@@ -49,7 +49,7 @@ export async function imageFromLayer(
 /** Exported for tests. */
 export function dockerfile(recipe: Recipe, base: string | undefined, labels: Readonly<Record<string, string>>): string {
   const lines = [`FROM ${base ?? 'scratch'}`, 'ADD layer.tar /']
-  for (const [name, value] of Object.entries(recipe.environment)) lines.push(`ENV ${name}=${JSON.stringify(value)}`)
+  for (const [name, value] of Object.entries(recipe.environment)) lines.push(`ENV ${name}=${quote(value)}`)
   if (recipe.workdir !== undefined) lines.push(`WORKDIR ${recipe.workdir}`)
   if (recipe.user !== undefined) lines.push(`USER ${recipe.user}`)
   for (const port of recipe.ports) lines.push(`EXPOSE ${port}`)
@@ -57,8 +57,13 @@ export function dockerfile(recipe: Recipe, base: string | undefined, labels: Rea
   if (recipe.stopSignal !== undefined) lines.push(`STOPSIGNAL ${recipe.stopSignal}`)
   if (recipe.entrypoint !== undefined) lines.push(`ENTRYPOINT ${JSON.stringify(recipe.entrypoint)}`)
   if (recipe.command !== undefined) lines.push(`CMD ${JSON.stringify(recipe.command)}`)
-  for (const [name, value] of Object.entries(labels)) lines.push(`LABEL ${name}=${JSON.stringify(value)}`)
+  for (const [name, value] of Object.entries(labels)) lines.push(`LABEL ${name}=${quote(value)}`)
   return `${lines.join('\n')}\n`
+}
+
+/** A Dockerfile expands variables inside quotes too. */
+function quote(value: string): string {
+  return JSON.stringify(value).replaceAll('$', '\\$')
 }
 
 /** `docker build` with no network and with the builder every engine has; newer clients want it named. */

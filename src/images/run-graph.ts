@@ -37,7 +37,9 @@ export async function runGraph(tasks: readonly GraphTask[], signal: AbortSignal)
     started.set(task.name, promise)
     return promise
   }
-  const results = await Promise.allSettled(tasks.map(start))
+  // In this order those that become ready together ask for lanes.
+  const ordered = tasks.toSorted((a, b) => (priorities.get(b.name) ?? 0) - (priorities.get(a.name) ?? 0))
+  const results = await Promise.allSettled(ordered.map(start))
   if (failed.signal.aborted) throw firstError
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
