@@ -13,7 +13,7 @@ const commandAtStart = new RegExp(`^${unseen}*:${unseen}*:`, 'u')
 const oldCommand = new RegExp(`#${unseen}*#${unseen}*\\[`, 'gu')
 
 function harmlessLine(line: string): string {
-  const broken = line.replace(oldCommand, '# # [')
+  const broken = line.replace(oldCommand, '#|#[')
   return commandAtStart.test(broken) ? `| ${broken}` : broken
 }
 

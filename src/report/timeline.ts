@@ -25,7 +25,7 @@ export function ganttChart(title: string, timings: readonly Timing[]): string {
 
 /** Colons, semicolons, hashes and commas have a meaning in Mermaid, line breaks and backticks one in Markdown. */
 function plainName(name: string): string {
-  return name.replace(/[^\p{L}\p{N} ._()/-]+/gu, ' ').trim() || 'phase'
+  return name.replace(/[^\p{L}\p{N}._()/-]+/gu, ' ').trim() || 'phase'
 }
 
 /**

@@ -1,0 +1,63 @@
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { renderSummary, writeSummary } from '../../../src/action/job-summary.ts'
+
+const timings = [
+  { name: 'tools', startMs: 0, durationMs: 1200, ok: true },
+  { name: 'kind create: try 2', startMs: 1200, durationMs: 30_000, ok: false },
+]
+
+test('shows result, sections and the timeline', () => {
+  const text = renderSummary({
+    title: 'Set up',
+    ok: false,
+    results: [['registry', '127.0.0.1:5001']],
+    sections: ['### Section\n'],
+    timings,
+  })
+  expect(text).toMatchInlineSnapshot(`
+    "## ❌ Set up
+
+    | result | value |
+    |---|---|
+    | registry | 127.0.0.1:5001 |
+
+    ### Section
+
+    <details><summary>Timeline</summary>
+
+    \`\`\`mermaid
+    gantt
+      title Set up
+      dateFormat x
+      axisFormat %M:%S
+      tools (1.2 s) :0, 1200
+      kind create try 2 (30 s) :crit, 1200, 31200
+    \`\`\`
+
+    </details>
+    "
+  `)
+})
+
+test('stays below 1 MiB and says what it left out', () => {
+  const sections = Array.from({ length: 30 }, (_, index) => `${index} ${'é'.repeat(50_000)}\n`)
+  const results = Array.from({ length: 20 }, (_, index) => [`r${index}`, 'x'.repeat(100_000)] as const)
+  const text = renderSummary({ title: 'Big', ok: true, results, sections, timings })
+  expect(Buffer.byteLength(text)).toBeLessThan(1024 * 1024)
+  expect(text).toContain('Left out here')
+  expect(text).toContain('```mermaid')
+})
+
+test('is not written where it would make the file too big, nor where there is none', async () => {
+  const file = path.join(await mkdtemp(path.join(tmpdir(), 'summary-')), 'summary.md')
+  await writeFile(file, 'x'.repeat(1024 * 1024 - 10))
+  expect(await writeSummary(file, 'more than ten bytes')).toBe(false)
+  expect((await readFile(file)).length).toBe(1024 * 1024 - 10)
+  expect(await writeSummary(undefined, 'text')).toBe(false)
+  await writeFile(file, '')
+  expect(await writeSummary(file, 'text')).toBe(true)
+  expect(await readFile(file, 'utf8')).toBe('text\n')
+})
