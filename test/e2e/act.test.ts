@@ -1,0 +1,219 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type ActRun, type ActStep, actFolders, runAct } from '../support/act.ts'
+import { runCli } from '../support/cli.ts'
+import { type ShippedCommit, unpackCommit } from '../support/git-archive.ts'
+import { difference, type HostSnapshot, hostSnapshot } from '../support/host-snapshot.ts'
+
+/**
+ * The actions as a workflow of a user runs them: downloaded (an unpacked `git archive` of the commit), started by a runner (act, on this host), with nothing of this
+ * checkout in sight. Images come out of this machine's cache, where the runs before have put them.
+ */
+const root = mkdtempSync(path.join(tmpdir(), 'k8s-platform-test-act-'))
+const stateFolders: string[] = []
+let shipped: ShippedCommit
+let failed = false
+
+beforeAll(async () => {
+  shipped = await unpackCommit(path.join(root, 'shipped'))
+  if (shipped.uncommitted.length > 0)
+    process.stderr.write(`act runs commit ${shipped.commit}, without:\n${shipped.uncommitted.join('\n')}\n`)
+})
+
+afterEach((context) => {
+  failed ||= context.task.result?.state === 'fail'
+})
+
+afterAll(async () => {
+  // What a red run has left; after a green one there is nothing.
+  for (const state of stateFolders) {
+    for (const name of clustersIn(state)) {
+      await runCli(['down', '--cluster-name', name], { env: { K8S_PLATFORM_STATE_DIR: state } })
+    }
+  }
+  // Logs and evidence of a failure are worth keeping.
+  if (!failed) rmSync(root, { recursive: true, force: true })
+})
+
+describe('workflows-examples/quickstart.yml, as it is', () => {
+  let before: HostSnapshot
+  let quickstart: ActRun
+
+  beforeAll(async () => {
+    before = await hostSnapshot()
+    quickstart = await act('quickstart', {
+      workflow: path.join(shipped.folder, 'workflows-examples', 'quickstart.yml'),
+      inputs: { 'image-source': 'packages' },
+      timeoutMs: 480_000,
+    })
+  })
+
+  it('is green, every step of it', () => {
+    expect(quickstart.code, quickstart.explanation).toBe(0)
+    expect(quickstart.jobs).toEqual({ proven: 'success' })
+    expect(quickstart.steps.map(({ id, stage, result }) => `${stage} ${id}: ${result}`)).toEqual([
+      'Main cluster: success',
+      'Main app: success',
+      'Main proof: success',
+      'Main 3: success',
+      'Post cluster: success',
+    ])
+    expect(quickstart.steps.flatMap(({ annotations }) => annotations).filter((text) => /^error/.test(text))).toEqual([])
+  })
+
+  it('hands the cluster to later steps: outputs, KUBECONFIG, kubectl on PATH', () => {
+    const { outputs } = stepOf(quickstart, 'cluster')
+    expect(outputs).toMatchObject({
+      'cluster-name': expect.stringMatching(/^kp-4711-proven-[0-9a-f]{6}$/),
+      'kubernetes-version': expect.stringMatching(/^v?1\.34\.\d+$/),
+      'provider-version': expect.stringMatching(/^v?\d+\.\d+\.\d+$/),
+      registry: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      kubeconfig: expect.stringContaining(actFolders(path.join(root, 'quickstart')).runner),
+    })
+    const nodes = JSON.parse(outputs['nodes'] ?? '[]') as { name: string; role: string }[]
+    expect(nodes.map(({ role }) => role).sort()).toEqual(['control-plane', 'worker', 'worker', 'worker'])
+    // Its last step ran kubectl without being told where the cluster is.
+    expect(stepOf(quickstart, '3').log).toMatch(/^kube-system +coredns-\S+ +1\/1 +Running/m)
+  })
+
+  it('deploys the app and gives its URLs', () => {
+    const { outputs } = stepOf(quickstart, 'app')
+    expect(outputs['vote-url']).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    expect(outputs['result-url']).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    expect(outputs).toMatchObject({ namespace: 'voting-app', revision: '1' })
+    expect(stepOf(quickstart, '3').log).toContain(`voting at ${outputs['vote-url']}`)
+  })
+
+  it('proves it: the verdict is pass, nothing failed or could not be seen', () => {
+    const { outputs, summary } = stepOf(quickstart, 'proof')
+    expect(outputs).toMatchObject({ verdict: 'pass', failed: '0', inconclusive: '0' })
+    expect(Number(outputs['passed'])).toBeGreaterThan(8)
+    expect(summary).toContain('R4.stored')
+  })
+
+  it('writes a job summary with results and timeline for each action', () => {
+    for (const id of ['cluster', 'app', 'proof']) {
+      const { summary } = stepOf(quickstart, id)
+      expect(summary, id).toMatch(/^## ✅ k8s-platform: /)
+      expect(summary, id).toContain('```mermaid\ngantt')
+    }
+    expect(stepOf(quickstart, 'app').summary).toContain('| vote-url | http://127.0.0.1:')
+  })
+
+  it('leaves nothing when the job has ended: the host is as it was, HOME untouched', async () => {
+    const { home, state, runner } = actFolders(path.join(root, 'quickstart'))
+    expect(await leftOnHost(before)).toEqual({})
+    expect(clustersIn(state)).toEqual([])
+    expect(existsSync(stepOf(quickstart, 'cluster').outputs['kubeconfig'] ?? '')).toBe(false)
+    expect(filesBelow(runner).filter((file) => !file.startsWith('tool_cache/'))).toEqual([])
+    expect(filesBelow(home)).toEqual([])
+    await expect(fetch(stepOf(quickstart, 'app').outputs['vote-url'] ?? '')).rejects.toThrow('fetch failed')
+  })
+})
+
+describe('a job that fails after setup-cluster', () => {
+  it('has no cluster afterwards, and its evidence', async () => {
+    const before = await hostSnapshot()
+    const run = await act('fails', { workflow: failingWorkflow('fails', { workers: 1 }), timeoutMs: 240_000 })
+    expect(run.code, run.explanation).toBe(1)
+    expect(resultsOf(run)).toEqual(['Main cluster: success', 'Main 1: failure', 'Post cluster: success'])
+    expect(stepOf(run, 'cluster', 'Post').log).toMatch(/container kp-4711-job-[0-9a-f]{6}-control-plane/)
+    expect(await leftOnHost(before)).toEqual({})
+    expect(clustersIn(actFolders(path.join(root, 'fails')).state)).toEqual([])
+    const { outputs } = stepOf(run, 'cluster')
+    expect(existsSync(outputs['kubeconfig'] ?? '')).toBe(false)
+    expect(filesBelow(outputs['logs-path'] ?? '').length, outputs['logs-path']).toBeGreaterThan(3)
+  })
+
+  it('keeps it with cleanup: never, until the teardown action removes it', async () => {
+    const before = await hostSnapshot()
+    const kept = await act('kept', {
+      workflow: failingWorkflow('kept', { workers: 0, cleanup: 'never', logs: 'never' }),
+      timeoutMs: 240_000,
+    })
+    expect(kept.code, kept.explanation).toBe(1)
+    expect(resultsOf(kept)).toEqual(['Main cluster: success', 'Main 1: failure', 'Post cluster: success'])
+    const name = stepOf(kept, 'cluster').outputs['cluster-name'] ?? ''
+    const { state } = actFolders(path.join(root, 'kept'))
+    expect(clustersIn(state)).toEqual([name])
+    const status = await runCli(['status', '--cluster-name', name], { env: { K8S_PLATFORM_STATE_DIR: state } })
+    expect(status.stdout, status.log).toMatch(/: Ready/)
+
+    const teardown = await act('teardown', { workflow: teardownWorkflow(name), state, timeoutMs: 120_000 })
+    expect(teardown.code, teardown.explanation).toBe(0)
+    const removed = JSON.parse(stepOf(teardown, 'first').outputs['removed'] ?? '[]') as string[]
+    expect(removed).toEqual(expect.arrayContaining([`container ${name}-control-plane`, `container ${name}-registry`]))
+    expect(stepOf(teardown, 'again').outputs['removed']).toBe('[]')
+    expect(await leftOnHost(before)).toEqual({})
+    expect(clustersIn(state)).toEqual([])
+  })
+})
+
+function act(
+  name: string,
+  options: { workflow: string; inputs?: Record<string, string>; state?: string; timeoutMs: number },
+): Promise<ActRun> {
+  const folder = path.join(root, name)
+  stateFolders.push(actFolders(folder).state)
+  return runAct({ ...options, event: 'workflow_dispatch', actions: shipped.folder, folder, runId: '4711' })
+}
+
+function stepOf(run: ActRun, id: string, stage: ActStep['stage'] = 'Main'): ActStep {
+  const step = run.steps.find((candidate) => candidate.id === id && candidate.stage === stage)
+  if (step === undefined) throw new Error(`there was no ${stage} step ${id}: ${run.explanation}`)
+  return step
+}
+
+function resultsOf(run: ActRun): string[] {
+  return run.steps.map(({ id, stage, result }) => `${stage} ${id}: ${result}`)
+}
+
+function failingWorkflow(name: string, inputs: Readonly<Record<string, string | number>>): string {
+  const given = Object.entries({ 'image-source': 'packages', ...inputs })
+  return workflow(
+    name,
+    `      - uses: org/k8s-platform/setup-cluster@v1
+        id: cluster
+        with: { ${given.map(([input, value]) => `${input}: ${value}`).join(', ')} }
+      - run: exit 1`,
+  )
+}
+
+function teardownWorkflow(cluster: string): string {
+  const step = (id: string): string => `      - uses: org/k8s-platform/teardown@v1
+        id: ${id}
+        with: { cluster-name: ${cluster} }`
+  return workflow('teardown', `${step('first')}\n${step('again')}`)
+}
+
+function workflow(name: string, steps: string): string {
+  const file = path.join(root, `${name}.yml`)
+  const job = `    runs-on: ubuntu-24.04\n    permissions: {}\n    steps:\n${steps}\n`
+  writeFileSync(file, `name: ${name}\non: workflow_dispatch\npermissions: {}\njobs:\n  job:\n${job}`)
+  return file
+}
+
+/** Clusters that have a record, by name. */
+function clustersIn(state: string): string[] {
+  return filesBelow(state)
+    .filter((file) => /^[^/]+\.json$/.test(file))
+    .map((file) => file.replace(/\.json$/, ''))
+}
+
+/** Relative; empty when the folder does not exist. */
+function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+}
+
+/** Processes and namespaces come and go by themselves in clusters of others on this host; everything else must be as before. */
+async function leftOnHost(before: HostSnapshot): Promise<Partial<ReturnType<typeof difference>>> {
+  const { processes: _processes, namespaces: _namespaces, ...left } = difference(before, await hostSnapshot())
+  // Images are the cache, which is kept.
+  if (left['images']?.removed.length === 0) delete left['images']
+  return left
+}

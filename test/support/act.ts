@@ -1,0 +1,303 @@
+import { execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { cacheFolder } from '../../src/process/environment.ts'
+import { repository } from './test-host.ts'
+
+/**
+ * Runs workflows on this machine with act (https://github.com/nektos/act) in host mode: steps are processes here, as on a runner, not in a container.
+ *
+ * Where act 0.2.82 differs from GitHub's runner, read in its source and seen:
+ * - Steps write to a terminal, not to a pipe: `isTTY` is true and programs may colour. Each step leads a session of its own.
+ * - `uses: org/repo/folder@ref` copies the *whole* local repository anew before each step (one copy per `uses:` text), so files written beside dist/ are gone.
+ * - One GITHUB_STEP_SUMMARY, GITHUB_OUTPUT and GITHUB_STATE file serves all steps, emptied before each. A post step that sets outputs sets them for real.
+ * - RUNNER_TEMP is a new folder per job and removed with it, but only when the job succeeded; of a failed job all files stay.
+ * - RUNNER_TOOL_CACHE is a folder beside it. RUNNER_NAME and RUNNER_TRACKING_ID are empty, GITHUB_ACTION_PATH is empty for node actions, and GITHUB_RUN_ID is
+ *   `1` unless given. GITHUB_WORKSPACE is an empty folder until a checkout.
+ * - GITHUB_ACTION is the step's id, or its number from 0; the runner writes `__org_repo` where there is no id.
+ * - Steps see act's own environment, HOME and PATH included; the runner gives them a clean one. Hence the environment that is made here.
+ * - Defaults of inputs are evaluated again for the post step, so `${{ job.status }}` says there how the job went. That is as on the runner.
+ * - `post-if` is honoured; without it post steps run always. No step is ever run in the background.
+ * - After SIGINT the steps in progress are killed (SIGKILL) at once; the runner sends SIGINT, SIGTERM, SIGKILL. Cancellation is tested elsewhere.
+ * - The first node on act's PATH runs `using: node24`, whichever version it is.
+ */
+export interface ActRun {
+  readonly code: number | null
+  /** In the order in which they ended: every main and post step that was not skipped. */
+  readonly steps: readonly ActStep[]
+  /** Result of each job by its id, `success` or `failure`. */
+  readonly jobs: Readonly<Record<string, string>>
+  /** Everything that was said, as a person would read it. */
+  readonly logFile: string
+  /** The end of the log and where all of it is, for the message of a failed expectation. */
+  readonly explanation: string
+}
+
+export interface ActStep {
+  readonly job: string
+  /** `id:` of the step, else its number from 0. */
+  readonly id: string
+  readonly stage: 'Pre' | 'Main' | 'Post'
+  readonly result: string
+  readonly outputs: Readonly<Record<string, string>>
+  /** What it appended to the job summary. */
+  readonly summary: string
+  /** What it printed, without workflow commands. */
+  readonly log: string
+  /** Annotations: `error: text`. */
+  readonly annotations: readonly string[]
+  readonly durationMs: number
+}
+
+export interface ActOptions {
+  /** Workflow file; it is copied, and runs in a repository that holds nothing else. */
+  readonly workflow: string
+  readonly event: 'workflow_dispatch' | 'push' | 'pull_request'
+  readonly inputs?: Readonly<Record<string, string>>
+  /** Folder of an unpacked commit that `org/k8s-platform@v1` means. */
+  readonly actions: string
+  /** Folder for everything this run writes; made, and left for the caller to remove. HOME, runner files, records of clusters and the log lie in it. */
+  readonly folder: string
+  /** Records of clusters, where they are those of an earlier run. Default: a folder of this run's own. */
+  readonly state?: string
+  /** GITHUB_RUN_ID, which becomes part of the cluster's name. */
+  readonly runId: string
+  /** Milliseconds until the job is cancelled; its post steps may then take another minute. */
+  readonly timeoutMs: number
+}
+
+/** The folders that a run uses below {@link ActOptions.folder}. */
+export function actFolders(folder: string): { home: string; state: string; runner: string; workspace: string } {
+  return {
+    home: path.join(folder, 'home'),
+    /** K8S_PLATFORM_STATE_DIR. */
+    state: path.join(folder, 'state'),
+    /** What act keeps of jobs: RUNNER_TEMP of failed ones. */
+    runner: path.join(folder, 'runner'),
+    workspace: path.join(folder, 'workspace'),
+  }
+}
+
+const actions = 'org/k8s-platform@v1'
+/** What `runs-on` may say; all of them are this machine. */
+const runners = ['ubuntu-latest', 'ubuntu-24.04']
+const postStepsMs = 60_000
+
+/** Runs one event through one workflow file. Resolves also when the workflow failed. Pulls nothing and fetches no action. */
+export async function runAct(options: ActOptions): Promise<ActRun> {
+  const own = actFolders(options.folder)
+  const folders = { ...own, state: options.state ?? own.state }
+  for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true })
+  await makeRepository(folders.workspace, options.workflow)
+  const program = await act()
+  const args = [
+    options.event,
+    '--json',
+    '--directory',
+    folders.workspace,
+    '--workflows',
+    path.join(folders.workspace, '.github', 'workflows'),
+    ...runners.flatMap((label) => ['--platform', `${label}=-self-hosted`]),
+    '--local-repository',
+    `${actions}=${options.actions}`,
+    '--pull=false',
+    '--action-offline-mode',
+    '--no-cache-server',
+    '--action-cache-path',
+    folders.runner,
+    '--env',
+    `GITHUB_RUN_ID=${options.runId}`,
+    ...Object.entries(options.inputs ?? {}).flatMap(([name, value]) => ['--input', `${name}=${value}`]),
+  ]
+  const { code, entries, rest } = await spawnAct(program, args, {
+    env: await stepEnvironment(folders),
+    // Not where a person's .actrc may lie.
+    cwd: folders.workspace,
+    timeoutMs: options.timeoutMs,
+  })
+  const log = [...entries.map(readable), ...rest].filter((line) => line !== '').join('\n')
+  const logFile = path.join(options.folder, 'act.log')
+  await writeFile(logFile, `${log}\n`)
+  const tail = log.split('\n').slice(-80).join('\n')
+  return {
+    code,
+    steps: stepsOf(entries),
+    jobs: Object.fromEntries(
+      entries.flatMap((entry) => (entry.jobResult === undefined ? [] : [[entry.jobID ?? '', entry.jobResult]])),
+    ),
+    logFile,
+    explanation: `act ended with ${code}; the whole log: ${logFile}; its end:\n${tail}`,
+  }
+}
+
+/** One line of `--json`. */
+interface ActEntry {
+  readonly level: string
+  readonly msg: string
+  readonly jobID?: string
+  readonly jobResult?: string
+  readonly stage?: ActStep['stage']
+  readonly stepID?: readonly string[]
+  readonly stepResult?: string
+  /** Nanoseconds. */
+  readonly executionTime?: number
+  readonly raw_output?: boolean
+  readonly command?: string
+  readonly name?: string
+  readonly arg?: string
+  readonly content?: string
+}
+
+function stepsOf(entries: readonly ActEntry[]): ActStep[] {
+  const byStep = Map.groupBy(
+    entries.filter((entry) => entry.stage !== undefined && entry.stepID !== undefined),
+    (entry) => JSON.stringify([entry.jobID, entry.stage, entry.stepID]),
+  )
+  return [...byStep.values()].flatMap((said): ActStep[] => {
+    const end = said.find((entry) => entry.stepResult !== undefined && entry.executionTime !== undefined)
+    if (end?.stage === undefined) return []
+    const commands = (name: string): ActEntry[] => said.filter((entry) => entry.command === name)
+    return [
+      {
+        job: end.jobID ?? '',
+        id: end.stepID?.[0] ?? '',
+        stage: end.stage,
+        result: end.stepResult ?? '',
+        outputs: Object.fromEntries(commands('set-output').map((entry) => [entry.name ?? '', entry.arg ?? ''])),
+        summary: commands('summary')
+          .map((entry) => entry.content ?? '')
+          .join(''),
+        log: said
+          .filter((entry) => entry.raw_output === true)
+          .map((entry) => entry.msg)
+          .join(''),
+        annotations: ['notice', 'warning', 'error'].flatMap((level) =>
+          commands(level).map((entry) => `${level}: ${entry.arg ?? ''}`),
+        ),
+        durationMs: (end.executionTime ?? 0) / 1e6,
+      },
+    ]
+  })
+}
+
+function readable(entry: ActEntry): string {
+  const place = [entry.jobID, entry.stage, entry.stepID?.join('.')].filter((part) => part !== undefined).join(' ')
+  return `[${place}] ${entry.raw_output === true ? '| ' : ''}${entry.msg.replaceAll('\r', '').trimEnd()}`
+}
+
+/**
+ * A cancelled job still gets its post steps (SIGINT); what takes longer than that is killed.
+ */
+function spawnAct(
+  program: string,
+  args: readonly string[],
+  options: { readonly env: Readonly<Record<string, string>>; readonly cwd: string; readonly timeoutMs: number },
+): Promise<{ code: number | null; entries: ActEntry[]; rest: string[] }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: options.cwd, env: { ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const entries: ActEntry[] = []
+    const rest: string[] = []
+    const timers = [
+      setTimeout(() => {
+        rest.push(`cancelled: not done after ${options.timeoutMs / 1000} s`)
+        child.kill('SIGINT')
+      }, options.timeoutMs),
+      setTimeout(() => child.kill('SIGKILL'), options.timeoutMs + postStepsMs),
+    ]
+    const onLine = (line: string): void => {
+      try {
+        entries.push(JSON.parse(line) as ActEntry)
+      } catch {
+        rest.push(line)
+      }
+    }
+    for (const stream of [child.stdout, child.stderr]) {
+      let part = ''
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        const lines = (part + text).split('\n')
+        part = lines.pop() ?? ''
+        lines.forEach(onLine)
+      })
+      stream.on('end', () => {
+        if (part !== '') onLine(part)
+      })
+    }
+    child.on('error', reject)
+    child.on('close', (code) => {
+      for (const timer of timers) clearTimeout(timer)
+      resolve({ code, entries, rest })
+    })
+  })
+}
+
+/** act takes repository, branch and commit of the job from the folder it runs in. */
+async function makeRepository(folder: string, workflow: string): Promise<void> {
+  const target = path.join(folder, '.github', 'workflows', path.basename(workflow))
+  await mkdir(path.dirname(target), { recursive: true })
+  await writeFile(target, await readFile(workflow))
+  const identity = ['-c', 'user.name=test', '-c', 'user.email=test@example.invalid', '-c', 'commit.gpgsign=false']
+  await run('git', ['-C', folder, 'init', '--quiet', '--initial-branch=main'])
+  await run('git', ['-C', folder, 'remote', 'add', 'origin', 'https://github.com/example/shop.git'])
+  await run('git', ['-C', folder, 'add', '.'])
+  await run('git', ['-C', folder, ...identity, 'commit', '--quiet', '--message', 'Add the workflow'])
+}
+
+/** Variables of the session around the test that would make a step believe in another job, cluster or user. */
+const foreign =
+  /^(GITHUB_|RUNNER_|ACTIONS_|INPUT_|STATE_|K8S_PLATFORM_|XDG_|VITEST|npm_|NODE_(ENV|OPTIONS|PATH|CHANNEL_FD)|KUBECONFIG$|FORCE_COLOR$|TEST$|CI$)/
+
+/**
+ * What steps find: this machine's environment with a HOME of their own, Node 24 first on PATH, and the image cache of this machine, so that a
+ * run need not build what is built.
+ */
+async function stepEnvironment(folders: { home: string; state: string }): Promise<Record<string, string>> {
+  const inherited = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !foreign.test(entry[0]),
+  )
+  // Go keeps modules and builds below HOME unless told where.
+  const { stdout } = await run('go', ['env', '-json', 'GOPATH', 'GOCACHE', 'GOMODCACHE', 'GOENV'])
+  return {
+    ...Object.fromEntries(inherited),
+    ...(JSON.parse(stdout) as Record<string, string>),
+    PATH: [node24Folder(), process.env['PATH'] ?? ''].join(path.delimiter),
+    HOME: folders.home,
+    K8S_PLATFORM_STATE_DIR: folders.state,
+    K8S_PLATFORM_CACHE_DIR: cacheFolder(process.env),
+    // It would ask its project's server for a newer version.
+    ACT_DISABLE_VERSION_CHECK: '1',
+  }
+}
+
+/** Of the Node that npm brings along; on other platforms the one that runs this test. */
+function node24Folder(): string {
+  const own = path.join(repository, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin')
+  return existsSync(own) ? own : path.dirname(process.execPath)
+}
+
+/** Path of act, built from the module that go.mod and go.sum in test/support/act-tool pin; built once per machine. */
+async function act(): Promise<string> {
+  const pins = path.join(repository, 'test', 'support', 'act-tool')
+  const hash = createHash('sha256')
+  for (const name of ['go.mod', 'go.sum']) hash.update(await readFile(path.join(pins, name)))
+  const folder = path.join(cacheFolder(process.env), 'test-tools', `act-${hash.digest('hex').slice(0, 12)}`)
+  const program = path.join(folder, 'act')
+  if (existsSync(program)) return program
+  const partial = `${folder}.${process.pid}`
+  await run(
+    'go',
+    ['build', '-trimpath', '-ldflags', '-s -w', '-o', path.join(partial, 'act'), 'github.com/nektos/act'],
+    {
+      cwd: pins,
+      env: { ...process.env, CGO_ENABLED: '0' },
+      timeout: 600_000,
+    },
+  )
+  // Somebody may have been faster; theirs is the same.
+  await rename(partial, folder).catch(() => rm(partial, { recursive: true, force: true }))
+  return program
+}
+
+const run = promisify(execFile)
