@@ -58,7 +58,7 @@ async function startOrInstall(host: Host, machine: Machine, install: boolean): P
     return await startByHand(host, machine, record ?? (await snapshot(host, machine, [])))
   }
   if (!install) throw missing('no Docker engine answers')
-  return await installEngine(host, machine)
+  return await installEngine(host, machine, record)
 }
 
 /**
@@ -67,10 +67,13 @@ async function startOrInstall(host: Host, machine: Machine, install: boolean): P
  * @throws UnsupportedError DOCKER_INSTALL_UNSUPPORTED without root or without apt
  */
 export async function installDocker(host: Host, machine: Machine = thisMachine): Promise<Engine> {
-  return await withLock(host, machine, 'engine', () => installEngine(host, machine))
+  return await withLock(host, machine, 'engine', async () =>
+    installEngine(host, machine, await readRecord(host, machine)),
+  )
 }
 
-async function installEngine(host: Host, machine: Machine): Promise<Engine> {
+/** @param earlier the record of an installation that broke off: what was there before it is what counts */
+async function installEngine(host: Host, machine: Machine, earlier: EngineRecord | undefined): Promise<Engine> {
   const { stdout } = await host.exec.run('id', ['-u'], { quiet: true })
   if (stdout.trim() !== '0' || !(await hasApt(machine))) {
     throw new UnsupportedError(
@@ -88,7 +91,9 @@ async function installEngine(host: Host, machine: Machine): Promise<Engine> {
     const wanted = ['docker.io', 'iptables', 'nftables', ...(await separateClient(host))]
     const packages = await planInstall(host, wanted)
     host.log.info(`Docker is not installed: installing ${packages.join(', ')} with apt`)
-    const record = await writeRecord(host, machine, await snapshot(host, machine, packages))
+    const before = earlier ?? (await snapshot(host, machine, []))
+    const all = [...new Set([...before.packages, ...packages])]
+    const record = await writeRecord(host, machine, { ...before, packages: all })
     await installPackages(host, machine, wanted, { startServices: systemd })
     return systemd ? await startService(host) : await startByHand(host, machine, record)
   })

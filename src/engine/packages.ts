@@ -49,12 +49,21 @@ export async function installPackages(
   }
 }
 
+/** Debian's docker.io leaves this behind when it is removed, and runs it on the whole data folder when it is purged. */
+const dataPurger = '/var/lib/docker/nuke-graph-directory.sh'
+
 /**
  * Purges packages, except those that something outside the list needs by now: removing them would remove what the user installed since.
  *
+ * @param options.keepData /var/lib/docker was there before the packages, so they must not take it with them
  * @returns the packages that were kept
  */
-export async function purgePackages(host: Host, machine: Machine, packages: readonly string[]): Promise<string[]> {
+export async function purgePackages(
+  host: Host,
+  machine: Machine,
+  packages: readonly string[],
+  options: { keepData: boolean },
+): Promise<string[]> {
   const installed = await installedOf(host, packages)
   const ours = new Set(installed)
   const kept: string[] = []
@@ -68,6 +77,10 @@ export async function purgePackages(host: Host, machine: Machine, packages: read
     const silence = !(await exists(machine, '/run/systemd/system')) && !(await exists(machine, policyFile))
     if (silence) await writeText(machine, policyFile, '#!/bin/sh\nexit 101\n', 0o755)
     try {
+      if (options.keepData) {
+        await apt(host, ['remove', '-y', ...purge])
+        await remove(machine, dataPurger)
+      }
       await apt(host, ['purge', '-y', ...purge])
     } finally {
       if (silence) await remove(machine, policyFile)
@@ -79,8 +92,8 @@ export async function purgePackages(host: Host, machine: Machine, packages: read
 /** Those of the packages that are installed or have left configuration behind. */
 async function installedOf(host: Host, packages: readonly string[]): Promise<string[]> {
   if (packages.length === 0) return []
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
-  const { stdout } = await host.exec.run('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\\n', ...packages], {
+  const format = '${Package} ${db:Status-Status}\\n'
+  const { stdout } = await host.exec.run('dpkg-query', ['-W', '-f', format, ...packages], {
     quiet: true,
     allowFailure: true,
   })

@@ -28,6 +28,7 @@ export interface EngineRecord {
 /** Places that dockerd and its packages write to. */
 export const enginePaths = [
   '/etc/docker',
+  '/etc/docker/key.json',
   '/etc/containerd',
   '/var/lib/docker',
   '/var/lib/containerd',
@@ -38,6 +39,7 @@ export const enginePaths = [
   '/run/docker.sock',
   '/run/docker.pid',
   '/run/xtables.lock',
+  '/run/adduser',
 ] as const
 
 /** Kernel settings that dockerd changes. */

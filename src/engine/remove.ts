@@ -2,9 +2,10 @@ import { messageOf, UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { stopDaemon } from './daemon.ts'
 import { engineLeftovers } from './describe.ts'
+import { ensureEngine } from './ensure.ts'
 import { removeDockerRules } from './firewall.ts'
 import { withLock } from './lock.ts'
-import { type Machine, readText, remove, thisMachine } from './machine.ts'
+import { isRunning, type Machine, readText, remove, thisMachine } from './machine.ts'
 import { purgePackages } from './packages.ts'
 import { type EngineRecord, readRecord, removeRecord } from './record.ts'
 import { unseal } from './seal.ts'
@@ -19,12 +20,17 @@ import { engineVersion } from './version.ts'
  * @throws UnsupportedError ENGINE_IN_USE while containers run that are not a cluster's of ours
  */
 export async function removeEngine(host: Host, machine: Machine = thisMachine): Promise<string[]> {
+  await reviveEngine(host, machine)
   return await withLock(host, machine, 'engine', async () => {
+    // Read after that: it may name another process now.
     const record = await readRecord(host, machine)
     if (record === undefined) return []
     await refuseWhileUsed(host)
     const before = await engineLeftovers(host, machine)
-    await unseal(host).catch((error: unknown) => host.log.warning(`cleanup: ${messageOf(error)}`))
+    await unseal(host).catch((error: unknown) => {
+      // Without nft nothing can ever have been sealed: an installation that broke off half-way.
+      if (!(error instanceof UnsupportedError)) host.log.warning(`cleanup: ${messageOf(error)}`)
+    })
     if (record.daemon !== undefined) await stopDaemon(host, machine, record.daemon)
     else if (record.packages.length > 0) await stopService(host)
     else return []
@@ -32,7 +38,9 @@ export async function removeEngine(host: Host, machine: Machine = thisMachine): 
     await unmountBelow(host, machine, record)
     for (const bridge of networks) await host.exec.run('ip', ['link', 'delete', bridge], quietly(host))
     await removeDockerRules(host, record.firewall)
-    const kept = await purgePackages(host, machine, record.packages)
+    const kept = await purgePackages(host, machine, record.packages, {
+      keepData: !record.created.includes('/var/lib/docker'),
+    })
     if (kept.length > 0) host.log.notice(`kept, because other packages need them by now: ${kept.join(', ')}`)
     const stays = (name: string) => kept.includes(name)
     for (const path of record.created) {
@@ -50,6 +58,18 @@ function quietly(host: Host) {
   return { quiet: true, allowFailure: true, env: withSystemPath(host.env) } as const
 }
 
+/**
+ * A dockerd that was killed leaves its containers running, with nobody to stop them. Starting it again takes a second, and then everything of it can be
+ * seen and stopped in order.
+ */
+async function reviveEngine(host: Host, machine: Machine): Promise<void> {
+  const record = await readRecord(host, machine)
+  if (record?.daemon === undefined || (await isRunning(machine, record.daemon))) return
+  await ensureEngine(host, { install: false, machine }).catch((error: unknown) => {
+    host.log.warning(`cleanup: the engine does not start any more: ${messageOf(error)}`)
+  })
+}
+
 /** Stopping the engine would end whatever else somebody runs in it. */
 async function refuseWhileUsed(host: Host): Promise<void> {
   if ((await engineVersion(host)) === undefined) return
@@ -63,11 +83,9 @@ async function refuseWhileUsed(host: Host): Promise<void> {
 }
 
 async function stopService(host: Host): Promise<void> {
-  await host.exec.run('systemctl', ['stop', 'docker.service', 'docker.socket', 'containerd.service'], {
-    quiet: true,
-    allowFailure: true,
-    timeoutMs: 120_000,
-  })
+  const units = ['docker.service', 'docker.socket', 'containerd.service']
+  // Without systemd there is no service: an installation that broke off before dockerd was started.
+  await host.exec.run('systemctl', ['stop', ...units], { ...quietly(host), timeoutMs: 120_000 }).catch(() => undefined)
 }
 
 /** docker0 and the bridges of networks that were never removed: dockerd leaves them standing. */

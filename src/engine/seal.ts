@@ -9,10 +9,10 @@ import { withSystemPath } from './system-path.ts'
  * lets a client fail at once. Published ports work: their packets leave the bridge as replies.
  *
  * DNS needs a second half. Containers ask Docker's resolver inside their own network namespace, and it passes questions it cannot answer on to the
- * host's name servers: from the container's namespace in old releases (20.10, measured; then the seal rejects them, unless the name server is on the
- * host's loopback), from the host's namespace, as the daemon's own traffic, in new ones (libnetwork's resolvconf.TransformForIntNS in Docker 28). A name
- * server given by `--dns` is asked from the container's namespace in all of them, so every container of ours gets {@link sealedDnsArgs}: nobody
- * listens there, and names of containers are answered as before.
+ * host's name servers. Docker 20.10 and 26.1 ask from the container's namespace, where the seal rejects them, unless the name server is on the host's
+ * loopback; Docker 28.5 asks from the host's, as the daemon's own traffic, which no rule about a bridge can meet (all three measured). A name server
+ * given by `--dns` is asked from the container's namespace in all of them, so every container of ours gets {@link sealedDnsArgs}: nobody listens there,
+ * and names of containers are answered as before. kind has no setting for it: src/engine/sealed-client.ts.
  */
 const table = 'k8s_platform_seal'
 
@@ -65,6 +65,22 @@ export async function sealStatus(host: Host): Promise<SealStatus> {
       dns: counters.get('rejected_dns') ?? 0,
     },
   }
+}
+
+/**
+ * Names of the network's running containers that were started without {@link sealedDnsArgs}, and through whom outside names may therefore resolve,
+ * depending on the engine.
+ */
+export async function containersWithOutsideDns(host: Host, network: string): Promise<string[]> {
+  const listed = await host.exec.run('docker', ['ps', '--quiet', '--filter', `network=${network}`], { quiet: true })
+  const ids = listed.stdout.split('\n').filter((line) => line !== '')
+  if (ids.length === 0) return []
+  const format = '{{.Name}} {{json .HostConfig.Dns}}'
+  const { stdout } = await host.exec.run('docker', ['inspect', '--format', format, ...ids], { quiet: true })
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '' && !line.endsWith(` ["${sealedDnsArgs[1]}"]`))
+    .map((line) => (line.split(' ')[0] ?? '').replace(/^\//, ''))
 }
 
 interface Rule {

@@ -158,6 +158,21 @@ describe('an engine that we installed and that does not run any more', () => {
   })
 })
 
+test('an installation that broke off is gone on with, and what was there before the first attempt counts', async () => {
+  const machine = fakeMachine()
+  const first = { version: 1, packages: ['runc'], created: ['/var/lib/docker'], createdGroup: true, sysctls: {} }
+  const firewall = { ipv4: { tables: [] }, ipv6: { tables: [] } }
+  machine.files.write('/state/engine/engine.json', JSON.stringify({ ...first, firewall }))
+  const exec = scriptedExec([
+    [/^docker version/, engineAnswers(machine)],
+    [/^docker --version/, ''],
+    [/^id -u/, '0\n'],
+    [/^apt-get/, planned],
+  ])
+  await ensureEngine(hostOn(exec), { install: true, machine })
+  expect(record(machine)).toMatchObject({ ...first, packages: ['runc', 'libnftnl11', 'docker.io'] })
+})
+
 describe("a user's own engine", () => {
   test('that runs is used and not recorded', async () => {
     const machine = fakeMachine()

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { describeEngine } from '../../../src/engine/describe.ts'
@@ -129,4 +129,39 @@ test('only the started dockerd is ours where Docker was installed before', async
   expect(machine.events).toEqual(['SIGTERM 4711'])
   expect(exec.calls.some((line) => line.startsWith('apt-get'))).toBe(false)
   expect(existsSync(path.join(machine.root, '/var/lib/docker'))).toBe(true)
+})
+
+test("data that was there before the packages is kept from the package's own purge", async () => {
+  const machine = installedMachine()
+  const text = readFileSync(path.join(machine.root, '/state/engine/engine.json'), 'utf8')
+  machine.files.write('/state/engine/engine.json', text.replace('"/var/lib/docker",', ''))
+  const purger = '/var/lib/docker/nuke-graph-directory.sh'
+  const exec = script([
+    [
+      /^apt-get .* remove -y/,
+      () => {
+        machine.files.write(purger, '')
+        return ''
+      },
+    ],
+    [
+      /^apt-get .* purge -y/,
+      () => {
+        expect(existsSync(path.join(machine.root, purger))).toBe(false)
+        return ''
+      },
+    ],
+  ])
+  await removeEngine(hostOn(exec), machine)
+  expect(existsSync(path.join(machine.root, '/var/lib/docker/image'))).toBe(true)
+})
+
+test('a dockerd that was killed is started once more, so that what it left running is found and stopped', async () => {
+  const machine = installedMachine()
+  machine.files.write('/usr/sbin/dockerd', '')
+  machine.files.remove('/proc/4711')
+  const alive = () => machine.events.some((event) => event.startsWith('dockerd'))
+  const exec = script([[/^docker version/, () => (alive() ? '20.10.24\n' : { exitCode: 1 })]])
+  await removeEngine(hostOn(exec), machine)
+  expect(machine.events).toEqual([expect.stringMatching(/^dockerd /), 'SIGTERM 4711'])
 })

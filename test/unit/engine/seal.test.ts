@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { renderRules, seal, sealStatus, unseal } from '../../../src/engine/seal.ts'
+import { containersWithOutsideDns, renderRules, seal, sealStatus, unseal } from '../../../src/engine/seal.ts'
 import { scriptedExec } from '../../support/scripted-exec.ts'
 import { hostOn } from './fake-machine.ts'
 
@@ -47,4 +47,12 @@ test('unsealing twice is fine', async () => {
   const exec = scriptedExec([[/^nft --json list/, missing]])
   await unseal(hostOn(exec))
   expect(exec.calls).toHaveLength(1)
+})
+
+test('names the containers that were started with another name server', async () => {
+  const exec = scriptedExec([
+    [/^docker ps --quiet --filter network=k8s-platform$/, 'a\nb\nc\n'],
+    [/^docker inspect/, '/node ["127.0.0.1"]\n/registry []\n/other ["127.0.0.1","8.8.8.8"]\n'],
+  ])
+  expect(await containersWithOutsideDns(hostOn(exec), 'k8s-platform')).toEqual(['registry', 'other'])
 })
