@@ -7,6 +7,7 @@ import type { Host } from '../process/host.ts'
 import type { Logger } from '../process/log.ts'
 import { Timings } from '../process/timings.ts'
 import type { RunnerEnvironment } from './environment.ts'
+import { type TrackedExec, trackExec } from './tracked-exec.ts'
 
 /** The world as an action sees it. */
 export function createActionHost(options: {
@@ -14,7 +15,7 @@ export function createActionHost(options: {
   readonly log: Logger
   readonly signal: AbortSignal
   readonly clock?: Clock
-}): Host {
+}): Host & { readonly exec: TrackedExec } {
   const { environment, log, signal } = options
   const clock = options.clock ?? systemClock
   const paths = {
@@ -25,7 +26,15 @@ export function createActionHost(options: {
   }
   for (const folder of [paths.temp, paths.cache, paths.state]) mkdirSync(folder, { recursive: true, mode: 0o700 })
   const env = environment.child
-  return { clock, log, env, signal, paths, timings: new Timings(clock), exec: createExec({ log, clock, env, signal }) }
+  return {
+    clock,
+    log,
+    env,
+    signal,
+    paths,
+    timings: new Timings(clock),
+    exec: trackExec(createExec({ log, clock, env, signal })),
+  }
 }
 
 /** Root of the shipped repository: the nearest folder above this file that has an action.yml, also when this is a chunk in dist/. */

@@ -5,10 +5,12 @@ import { systemClock } from '../process/clock.ts'
 import { CancelledError, messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import type { Logger } from '../process/log.ts'
+import { pause } from '../process/wait.ts'
 import { createActionHost } from './action-host.ts'
 import type { ActionDefinition, InputDefinitions, InputValues } from './define-action.ts'
 import { type RunnerEnvironment, readEnvironment } from './environment.ts'
 import { renderSummary, writeSummary } from './job-summary.ts'
+import { killChildren } from './kill-children.ts'
 import { parseInputs } from './parse-inputs.ts'
 import { reportError } from './report-error.ts'
 import { createRunnerLogger } from './runner-logger.ts'
@@ -55,7 +57,7 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
   const { environment, log, cancel } = start()
   const sections: string[] = []
   const results = new Map<string, string>()
-  let host: Host | undefined
+  let host: ReturnType<typeof createActionHost> | undefined
   let ok = false
   try {
     const parsed = parseInputs(contract, environment.raw)
@@ -88,10 +90,12 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
   } catch (error) {
     await reportError(error, { log, debug: environment.debug, as: 'error' })
   }
+  const cancelled = cancel.signal.aborted
+  await endPrograms(host, cancel)
   const timings = host?.timings.entries() ?? []
   const summary = renderSummary({ title: contract.title, ok, results: [...results], sections, timings })
   await writeSummary(environment.raw['GITHUB_STEP_SUMMARY'], summary)
-  return end(ok ? 0 : cancel.signal.aborted ? 130 : 1)
+  return end(ok ? 0 : cancelled ? 130 : 1)
 }
 
 /**
@@ -103,12 +107,14 @@ export async function runPost<I extends InputDefinitions, O extends string, S ex
   body: (context: PostContext<S>) => Promise<void>,
 ): Promise<never> {
   const { environment, log, cancel } = start()
+  let host: ReturnType<typeof createActionHost> | undefined
   try {
+    host = createActionHost({ environment, log, signal: cancel.signal })
     const status = (environment.raw['INPUT_JOB-STATUS'] ?? '').trim().toLowerCase()
     await body({
       state: { get: (name) => core.getState(name) },
       jobSucceeded: status === 'success',
-      host: createActionHost({ environment, log, signal: cancel.signal }),
+      host,
       environment,
     })
   } catch (error) {
@@ -116,7 +122,19 @@ export async function runPost<I extends InputDefinitions, O extends string, S ex
       log.warning(messageOf(second)),
     )
   }
+  await endPrograms(host, cancel)
   return end(0)
+}
+
+/** What still runs belongs to work that nobody waits for: it is told to stop, and given the time that a cancelled job has. */
+async function endPrograms(
+  host: ReturnType<typeof createActionHost> | undefined,
+  cancel: AbortController,
+): Promise<void> {
+  cancel.abort(new CancelledError('the step is over'))
+  if (host === undefined) return
+  await Promise.race([host.exec.idle(), pause(programsMs, new AbortController().signal)])
+  killChildren()
 }
 
 function start(): { environment: RunnerEnvironment; log: Logger; cancel: AbortController } {
@@ -130,7 +148,10 @@ function start(): { environment: RunnerEnvironment; log: Logger; cancel: AbortCo
         cancel.abort(new CancelledError(`cancelled by ${signal}`))
       }
       // Unreferenced: it must not be what keeps a finished run alive.
-      setTimeout(() => process.exit(130), graceMs).unref()
+      setTimeout(() => {
+        killChildren()
+        process.exit(130)
+      }, graceMs).unref()
     })
   }
   return { environment, log, cancel }
@@ -141,6 +162,9 @@ const signals = [
   ['SIGINT', 9_500],
   ['SIGTERM', 2_000],
 ] as const
+
+/** More than the five seconds after which a program that ignores SIGTERM is killed, less than the runner gives us. */
+const programsMs = 6_500
 
 /** Waits until what was written has left the process: a pipe to the runner is written asynchronously. */
 async function end(code: number): Promise<never> {
