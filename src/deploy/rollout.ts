@@ -1,5 +1,5 @@
 import type { Kubernetes } from '../kubernetes/client.ts'
-import { describeRef, type KubeObject, type ObjectRef, type ResourceKind, refOf } from '../kubernetes/objects.ts'
+import { describeRef, type KubeObject, type ObjectRef, type ResourceKind } from '../kubernetes/objects.ts'
 import { CancelledError, messageOf, NotReadyError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { formatSeconds } from '../process/wait.ts'
@@ -51,9 +51,8 @@ export async function waitForRollout(host: Host, kubernetes: Kubernetes, request
       outcome.resolve({ ok: true })
       return
     }
-    const line = `waiting for ${request.what}: ${state.reason}`
-    if (line !== said) host.log.progress(line)
-    said = line
+    if (state.progress !== said) host.log.progress(`waiting for ${request.what}: ${state.progress}`)
+    said = state.progress
     const permanent = state.findings.filter((finding) => finding.permanent)
     const left = patience(permanent, standingSince, host.clock.monotonic(), request.giveUpAfterMs ?? 20_000)
     clearTimeout(giveUp)
@@ -110,37 +109,50 @@ type Outcome = { readonly ok: true } | { readonly ok: false; readonly early: boo
 interface State {
   readonly view: ClusterView
   readonly findings: readonly Finding[]
-  /** Undefined when all is rolled out. */
+  /** What is missing of each workload, or undefined when all is rolled out. */
   readonly reason: string | undefined
+  /** The same for the log: how many, and the one thing that matters most. */
+  readonly progress: string
 }
 
 function currentState(wanted: readonly ObjectRef[], sets: ReadonlyMap<string, readonly KubeObject[]>): State {
   const all = (kind: string): KubeObject[] =>
     namespacesOf(wanted).flatMap((namespace) => [...(sets.get(setKey({ kind, apiVersion: '' }, namespace)) ?? [])])
-  const live = wanted.map((ref) => {
+  const found = wanted.map((ref) => {
     const set = sets.get(setKey(ref, ref.namespace))
-    return { ref, seen: set !== undefined, object: set?.find((object) => object.metadata.name === ref.name) }
+    return {
+      name: describeRef(ref),
+      read: set !== undefined,
+      object: set?.find(({ metadata }) => metadata.name === ref.name),
+    }
   })
-  const workloads = live.flatMap(({ object }) => object ?? [])
+  const workloads = found.flatMap(({ object }) => object ?? [])
   const view = { workloads, replicaSets: all('ReplicaSet'), pods: all('Pod'), events: all('Event') }
   const findings = explain(view)
-  const missing = live
-    .filter(({ object }) => object === undefined)
-    .map(({ ref, seen }) => `${describeRef(ref)}: ${seen ? 'does not exist' : 'not read yet'}`)
-  const states = workloads
-    .map((workload) => ({ name: describeRef(refOf(workload)), ...rolloutOf(workload) }))
-    .filter((state) => !state.done)
-    .map((state) => {
-      const first = findings.find((finding) => finding.workload === state.name && !dull.has(finding.reason))
-      return `${state.name}: ${state.reason}${first === undefined ? '' : ` (${first.reason}: ${first.message})`}`
-    })
-  const unfinished = [...missing, ...states]
+  const unfinished = found.flatMap(({ name, read, object }) => {
+    if (object === undefined) return [{ name, reason: read ? 'does not exist' : 'not read yet' }]
+    const state = rolloutOf(object)
+    return state.done ? [] : [{ name, reason: state.reason }]
+  })
+  if (unfinished.length === 0) return { view, findings, reason: undefined, progress: 'done' }
+  const worst = findings.find((finding) => !dull.has(finding.reason))
+  const first = unfinished[0]
+  const matter = worst === undefined ? `${first?.name}: ${first?.reason}` : renderFinding(worst)
   const more = unfinished.length > mostNamed ? `; and ${unfinished.length - mostNamed} more` : ''
-  const reason = unfinished.length === 0 ? undefined : `${unfinished.slice(0, mostNamed).join('; ')}${more}`
-  return { view, findings, reason }
+  return {
+    view,
+    findings,
+    reason: `${unfinished
+      .slice(0, mostNamed)
+      .map((state) => `${state.name}: ${state.reason}`)
+      .join('; ')}${more}`,
+    progress: found.every(({ read }) => read)
+      ? `${wanted.length - unfinished.length} of ${wanted.length} workloads rolled out; ${matter}`
+      : 'reading the workloads',
+  }
 }
 
-/** In one line of the log. */
+/** In one line of an error. */
 const mostNamed = 3
 
 /** Findings that only say what the counters say. */

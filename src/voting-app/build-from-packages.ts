@@ -1,9 +1,9 @@
-import path from 'node:path'
 import { buildAppImage } from '../images/app-image.ts'
 import { buildImages } from '../images/build-images.ts'
-import { sha256 } from '../images/content-key.ts'
-import { recipeLabel } from '../images/docker-image.ts'
+import { contentKeys, sha256 } from '../images/content-key.ts'
+import { localTag, recipeLabel } from '../images/docker-image.ts'
 import { supportedKubernetesVersions } from '../images/kubernetes-versions.ts'
+import { loadRecipes } from '../images/load-recipes.ts'
 import type { Host } from '../process/host.ts'
 import { readBuildContext } from './build-context.ts'
 import type { BuiltImage } from './build-images.ts'
@@ -20,23 +20,49 @@ const bases: PerService<{ readonly recipe: string; readonly argument: string }> 
 export async function buildFromPackages(host: Host): Promise<PerService<BuiltImage>> {
   // The bases are the same for every Kubernetes.
   const [kubernetesVersion = ''] = await supportedKubernetesVersions(host)
+  const keys = await contentKeys(host, await loadRecipes(host, kubernetesVersion))
+  const images = await forEachService((service) => plan(host, service, keys))
+  // The tag says it all: what is there needs neither its base nor the builder.
+  if (await allPresent(host, images)) return images
   const recipes = Object.values(bases).map((base) => base.recipe)
-  const images = await buildImages(host, { recipes, kubernetesVersion })
-  const baseTags = new Map(images.map((image) => [image.recipe, image.localTag]))
-  return forEachService((service) => build(host, service, baseTags.get(bases[service].recipe) ?? ''))
+  await buildImages(host, { recipes, kubernetesVersion })
+  return forEachService((service) => build(host, service, images[service]))
 }
 
-async function build(host: Host, service: AppService, base: string): Promise<BuiltImage> {
+interface PlannedImage extends BuiltImage {
+  readonly source: string
+  readonly base: string
+}
+
+async function plan(host: Host, service: AppService, keys: ReadonlyMap<string, string>): Promise<PlannedImage> {
   const { source, digest } = await readBuildContext(host, service)
+  const { recipe } = bases[service]
+  const base = localTag(recipe, keys.get(recipe) ?? '')
   const tag = sha256([digest, base]).slice(0, 12)
-  const recipe = `voting-app-${service}`
-  const local = `k8s-platform/${recipe}:${tag}`
-  const image = await buildAppImage(host, {
-    context: path.resolve(source),
-    buildArgs: { [bases[service].argument]: base },
-    tag: local,
-    labels: { [recipeLabel]: recipe },
+  return { source, base, tag, local: `k8s-platform/${recipeOf(service)}:${tag}` }
+}
+
+async function allPresent(host: Host, images: PerService<PlannedImage>): Promise<boolean> {
+  const names = Object.values(images).map((image) => image.local)
+  const found = await host.exec.run('docker', ['image', 'inspect', '--format', '{{.Id}}', ...names], {
+    allowFailure: true,
+    quiet: true,
   })
-  if (image.built) host.log.info(`built ${local}`)
-  return { local, tag }
+  return found.exitCode === 0
+}
+
+async function build(host: Host, service: AppService, image: PlannedImage): Promise<BuiltImage> {
+  const result = await buildAppImage(host, {
+    context: image.source,
+    buildArgs: { [bases[service].argument]: image.base },
+    tag: image.local,
+    labels: { [recipeLabel]: recipeOf(service) },
+  })
+  if (result.built) host.log.info(`built ${image.local}`)
+  return image
+}
+
+/** Under which name `images list` and `images prune` know it. */
+function recipeOf(service: AppService): string {
+  return `voting-app-${service}`
 }

@@ -48,7 +48,9 @@ describe('waiting for a rollout', () => {
     })
     await wait
     expect(cluster.following).toBe(0)
-    expect(log.lines.at(-1)).toBe('progress: waiting for shop: StatefulSet shop/db: does not exist')
+    expect(log.lines.at(-1)).toBe(
+      'progress: waiting for shop: 1 of 2 workloads rolled out; StatefulSet shop/db: does not exist',
+    )
   })
 
   it('does not look at workloads that are not the release’s', async () => {
