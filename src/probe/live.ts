@@ -1,8 +1,9 @@
-import type { Outcome } from './dial.ts'
+import { type Outcome, probeTcp } from './dial.ts'
 import { probeHttp } from './http.ts'
-import type { LiveAnswer, LiveFrame, LiveRequest } from './protocol.ts'
+import type { DialClass, LiveAnswer, LiveFrame, LiveRequest } from './protocol.ts'
 
 const maxFrames = 200
+const dialMs = 2_000
 
 /** `connected` when the frame that was waited for came; otherwise the class of what went wrong, with all that was seen until then. */
 export function probeLive(request: LiveRequest): Promise<Outcome> {
@@ -14,6 +15,7 @@ export function probeLive(request: LiveRequest): Promise<Outcome> {
     let triggeredAt = 0
     let target: number | undefined
     let settle: NodeJS.Timeout | undefined
+    let opened = false
     let done = false
     const finish = (dial: Outcome['dial'], detail?: string): void => {
       if (done) return
@@ -57,11 +59,18 @@ export function probeLive(request: LiveRequest): Promise<Outcome> {
         judge()
       }
     }
-    socket.addEventListener('error', (event) => {
-      const message = (event as { message?: string }).message ?? ''
-      finish(/ECONNREFUSED/.test(message) ? 'refused' : 'error', `WebSocket ${request.url}: ${message || 'failed'}`)
+    // The browser API hides why a WebSocket failed; a plain dial tells where it ends.
+    socket.addEventListener(
+      'error',
+      () => void explainFailure(request).then(({ dial, detail }) => finish(dial, detail)),
+    )
+    socket.addEventListener('close', (event) => {
+      // After a failed handshake comes a close as well; the error tells more.
+      if (opened) finish('reset', `the server closed the WebSocket (code ${event.code})`)
     })
-    socket.addEventListener('close', (event) => finish('reset', `the server closed the WebSocket (code ${event.code})`))
+    socket.addEventListener('open', () => {
+      opened = true
+    })
     socket.addEventListener('message', (event) => {
       const frame = parseObject(event.data)
       if (frame === undefined || frame['type'] !== request.frameType) return
@@ -74,6 +83,20 @@ export function probeLive(request: LiveRequest): Promise<Outcome> {
       judge()
     })
   })
+}
+
+async function explainFailure({ url, timeoutMs }: LiveRequest): Promise<{ dial: DialClass; detail: string }> {
+  const { hostname, port, protocol } = new URL(url)
+  const dial = await probeTcp({
+    kind: 'tcp',
+    id: 'dial',
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port) || (protocol === 'wss:' ? 443 : 80),
+    timeoutMs: Math.min(timeoutMs, dialMs),
+  })
+  return dial.dial === 'connected'
+    ? { dial: 'error', detail: 'the server accepts connections but refused the WebSocket' }
+    : { dial: dial.dial, detail: dial.detail ?? dial.dial }
 }
 
 function parseObject(data: unknown): Record<string, unknown> | undefined {

@@ -36,6 +36,8 @@ interface Life {
   /** How long the previous life lasted, milliseconds. */
   readonly previousMs: number | undefined
   readonly lastEnd: string
+  /** The kubelet waits before it starts it again. */
+  readonly looping: boolean
 }
 
 interface Snapshot {
@@ -47,6 +49,15 @@ interface Snapshot {
 async function stable(context: CheckContext, environment: SuiteEnvironment): Promise<Outcome> {
   const [first, serverNow] = await Promise.all([snapshot(environment), serverTime(environment.kubernetes)])
   const now = serverNow.getTime()
+  const looping = first.lives.filter((life) => life.looping)
+  if (looping.length > 0) {
+    const reasons = looping.map(
+      (life) => `${life.id} is in CrashLoopBackOff (${life.lastEnd}; ${life.restarts} restarts)`,
+    )
+    return fail(summarize(reasons), {
+      evidence: looping.map((life, i) => ({ text: reasons[i] ?? '', command: logsCommand(life.id) })),
+    })
+  }
   const missing = missingProof(first, now, environment.stableMs)
   const longest = Math.max(0, ...missing.map((entry) => entry.ms))
   const observations = {
@@ -67,22 +78,20 @@ async function stable(context: CheckContext, environment: SuiteEnvironment): Pro
   const second = await snapshot(environment)
   const changes = changesBetween(first, second)
   if (changes.length > 0) {
-    const id = changes[0]?.id ?? ''
-    const [namespace = '', pod = '', container] = id.split('/')
     return fail(summarize(changes.map((change) => change.text)), {
       observations,
-      evidence: [
-        {
-          text: changes.map((change) => change.text).join('\n'),
-          command:
-            container === undefined
-              ? `kubectl -n ${namespace} describe pod ${pod}`
-              : `kubectl -n ${namespace} logs ${pod} -c ${container} --previous`,
-        },
-      ],
+      evidence: changes.map((change) => ({ text: change.text, command: logsCommand(change.id) })),
     })
   }
   return pass(`${second.lives.length} containers unchanged, ${formatSeconds(longest)} of it watched`, { observations })
+}
+
+/** For `namespace/pod/container` the last words of its previous life, for `namespace/pod` its conditions and events. */
+function logsCommand(id: string): string {
+  const [namespace, pod, container] = id.split('/')
+  return container === undefined
+    ? `kubectl -n ${namespace} describe pod ${pod}`
+    : `kubectl -n ${namespace} logs ${pod} -c ${container} --previous`
 }
 
 async function snapshot(environment: SuiteEnvironment): Promise<Snapshot> {
@@ -113,6 +122,7 @@ function livesOf(pod: KubeObject): Life[] {
       restarts: status.restartCount,
       startedAt: startedAt === undefined ? undefined : Date.parse(startedAt),
       previousMs: last === undefined ? undefined : Date.parse(last.finishedAt) - Date.parse(last.startedAt),
+      looping: status.state?.waiting?.reason === 'CrashLoopBackOff',
       lastEnd: last === undefined ? '' : `${last.reason ?? 'ended'}, exit code ${last.exitCode}`,
     }
   })

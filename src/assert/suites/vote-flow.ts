@@ -265,15 +265,18 @@ async function live(context: CheckContext, route: VotingAppRoute, environment: S
     frames: frames as unknown as Json,
   }
   if (answer?.baseline === undefined) {
-    return fail(`no result over ${url}: ${result?.detail ?? result?.dial ?? 'no record'}`, {
-      observations,
-      evidence: [
-        {
-          text: 'The result service sends the scores on connect.',
-          command: `kubectl -n ${environment.namespace} logs -l app=result --tail=50`,
-        },
-      ],
-    })
+    return fail(
+      `no result over ${url}: ${result === undefined ? 'no record' : `${result.dial}: ${result.detail ?? ''}`}`,
+      {
+        observations,
+        evidence: [
+          {
+            text: 'The result service sends the scores on connect.',
+            command: `kubectl -n ${environment.namespace} logs -l app=result --tail=50`,
+          },
+        ],
+      },
+    )
   }
   const { trigger } = answer
   if (!isAccepted(trigger?.http)) {
