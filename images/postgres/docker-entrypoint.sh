@@ -54,9 +54,12 @@ initialise() {
   # POSTGRES_INITDB_ARGS is a command line fragment, quotes and all, as in the official image.
   if [[ -n $POSTGRES_INITDB_ARGS ]]; then eval "arguments=($POSTGRES_INITDB_ARGS)"; fi
   if [[ -n ${POSTGRES_INITDB_WALDIR:-} ]]; then arguments+=(--waldir "$POSTGRES_INITDB_WALDIR"); fi
-  # An empty file is not taken for "no password".
-  if [[ -n $POSTGRES_PASSWORD ]]; then arguments+=(--pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD")); fi
-  initdb --username="$POSTGRES_USER" "${arguments[@]}"
+  # initdb takes an empty file not for "no password" but for a mistake. The substitution lives as long as its own command, so it stands in that command.
+  if [[ -n $POSTGRES_PASSWORD ]]; then
+    initdb --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") "${arguments[@]}"
+  else
+    initdb --username="$POSTGRES_USER" "${arguments[@]}"
+  fi
   local method=$POSTGRES_HOST_AUTH_METHOD
   if [[ -z $method ]]; then method=$(postgres -C password_encryption -D "$PGDATA"); fi
   printf '\nhost all all all %s\n' "$method" >>"$PGDATA/pg_hba.conf"
