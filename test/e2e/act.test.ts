@@ -4,8 +4,8 @@ import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type ActRun, type ActStep, actFolders, runAct } from '../support/act.ts'
 import { runCli } from '../support/cli.ts'
+import { tracesOf } from '../support/cluster-traces.ts'
 import { type ShippedCommit, unpackCommit } from '../support/git-archive.ts'
-import { difference, type HostSnapshot, hostSnapshot } from '../support/host-snapshot.ts'
 
 /**
  * The actions as a workflow of a user runs them: downloaded (an unpacked `git archive` of the commit), started by a runner (act, on this host), with nothing of this
@@ -38,11 +38,9 @@ afterAll(async () => {
 })
 
 describe('workflows-examples/quickstart.yml, as it is', () => {
-  let before: HostSnapshot
   let quickstart: ActRun
 
   beforeAll(async () => {
-    before = await hostSnapshot()
     quickstart = await act('quickstart', {
       workflow: path.join(shipped.folder, 'workflows-examples', 'quickstart.yml'),
       inputs: { 'image-source': 'packages' },
@@ -53,7 +51,7 @@ describe('workflows-examples/quickstart.yml, as it is', () => {
   it('is green, every step of it', () => {
     expect(quickstart.code, quickstart.explanation).toBe(0)
     expect(quickstart.jobs).toEqual({ proven: 'success' })
-    expect(quickstart.steps.map(({ id, stage, result }) => `${stage} ${id}: ${result}`)).toEqual([
+    expect(resultsOf(quickstart)).toEqual([
       'Main cluster: success',
       'Main app: success',
       'Main proof: success',
@@ -102,25 +100,29 @@ describe('workflows-examples/quickstart.yml, as it is', () => {
     expect(stepOf(quickstart, 'app').summary).toContain('| vote-url | http://127.0.0.1:')
   })
 
-  it('leaves nothing when the job has ended: the host is as it was, HOME untouched', async () => {
+  it('leaves nothing of it when the job has ended, and HOME untouched', async () => {
     const { home, state, runner } = actFolders(path.join(root, 'quickstart'))
-    expect(await leftOnHost(before)).toEqual({})
+    const cluster = stepOf(quickstart, 'cluster').outputs
+    const app = stepOf(quickstart, 'app').outputs
+    const ports = [app['vote-url'], app['result-url'], `http://${cluster['registry']}`].map(
+      (url) => new URL(url ?? '').port,
+    )
+    expect(await tracesOf(nameOf(quickstart), ports)).toEqual([])
     expect(clustersIn(state)).toEqual([])
-    expect(existsSync(stepOf(quickstart, 'cluster').outputs['kubeconfig'] ?? '')).toBe(false)
+    expect(existsSync(cluster['kubeconfig'] ?? '')).toBe(false)
     expect(filesBelow(runner).filter((file) => !file.startsWith('tool_cache/'))).toEqual([])
     expect(filesBelow(home)).toEqual([])
-    await expect(fetch(stepOf(quickstart, 'app').outputs['vote-url'] ?? '')).rejects.toThrow('fetch failed')
+    await expect(fetch(app['vote-url'] ?? '')).rejects.toThrow('fetch failed')
   })
 })
 
 describe('a job that fails after setup-cluster', () => {
   it('has no cluster afterwards, and its evidence', async () => {
-    const before = await hostSnapshot()
     const run = await act('fails', { workflow: failingWorkflow('fails', { workers: 1 }), timeoutMs: 240_000 })
     expect(run.code, run.explanation).toBe(1)
     expect(resultsOf(run)).toEqual(['Main cluster: success', 'Main 1: failure', 'Post cluster: success'])
     expect(stepOf(run, 'cluster', 'Post').log).toMatch(/container kp-4711-job-[0-9a-f]{6}-control-plane/)
-    expect(await leftOnHost(before)).toEqual({})
+    expect(await tracesOf(nameOf(run))).toEqual([])
     expect(clustersIn(actFolders(path.join(root, 'fails')).state)).toEqual([])
     const { outputs } = stepOf(run, 'cluster')
     expect(existsSync(outputs['kubeconfig'] ?? '')).toBe(false)
@@ -128,14 +130,13 @@ describe('a job that fails after setup-cluster', () => {
   })
 
   it('keeps it with cleanup: never, until the teardown action removes it', async () => {
-    const before = await hostSnapshot()
     const kept = await act('kept', {
       workflow: failingWorkflow('kept', { workers: 0, cleanup: 'never', logs: 'never' }),
       timeoutMs: 240_000,
     })
     expect(kept.code, kept.explanation).toBe(1)
     expect(resultsOf(kept)).toEqual(['Main cluster: success', 'Main 1: failure', 'Post cluster: success'])
-    const name = stepOf(kept, 'cluster').outputs['cluster-name'] ?? ''
+    const name = nameOf(kept)
     const { state } = actFolders(path.join(root, 'kept'))
     expect(clustersIn(state)).toEqual([name])
     const status = await runCli(['status', '--cluster-name', name], { env: { K8S_PLATFORM_STATE_DIR: state } })
@@ -146,7 +147,7 @@ describe('a job that fails after setup-cluster', () => {
     const removed = JSON.parse(stepOf(teardown, 'first').outputs['removed'] ?? '[]') as string[]
     expect(removed).toEqual(expect.arrayContaining([`container ${name}-control-plane`, `container ${name}-registry`]))
     expect(stepOf(teardown, 'again').outputs['removed']).toBe('[]')
-    expect(await leftOnHost(before)).toEqual({})
+    expect(await tracesOf(name)).toEqual([])
     expect(clustersIn(state)).toEqual([])
   })
 })
@@ -162,8 +163,15 @@ function act(
 
 function stepOf(run: ActRun, id: string, stage: ActStep['stage'] = 'Main'): ActStep {
   const step = run.steps.find((candidate) => candidate.id === id && candidate.stage === stage)
-  if (step === undefined) throw new Error(`there was no ${stage} step ${id}: ${run.explanation}`)
+  if (step === undefined) throw new Error(`there was no ${stage} step ${id}; the log: ${run.logFile}`)
   return step
+}
+
+/** Given by the step, so that an empty name never makes "nothing is left" true. */
+function nameOf(run: ActRun): string {
+  const name = stepOf(run, 'cluster').outputs['cluster-name']
+  if (name === undefined) throw new Error(`there was no cluster: ${run.logFile}`)
+  return name
 }
 
 function resultsOf(run: ActRun): string[] {
@@ -208,12 +216,4 @@ function filesBelow(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => !entry.isDirectory())
     .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
-}
-
-/** Processes and namespaces come and go by themselves in clusters of others on this host; everything else must be as before. */
-async function leftOnHost(before: HostSnapshot): Promise<Partial<ReturnType<typeof difference>>> {
-  const { processes: _processes, namespaces: _namespaces, ...left } = difference(before, await hostSnapshot())
-  // Images are the cache, which is kept.
-  if (left['images']?.removed.length === 0) delete left['images']
-  return left
 }

@@ -1,8 +1,9 @@
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { cacheFolder } from '../../src/process/environment.ts'
 import { repository } from './test-host.ts'
@@ -112,16 +113,21 @@ export async function runAct(options: ActOptions): Promise<ActRun> {
     `GITHUB_RUN_ID=${options.runId}`,
     ...Object.entries(options.inputs ?? {}).flatMap(([name, value]) => ['--input', `${name}=${value}`]),
   ]
-  const { code, entries, rest } = await spawnAct(program, args, {
+  const logFile = path.join(options.folder, 'act.log')
+  const entries: ActEntry[] = []
+  const code = await spawnAct(program, args, {
     env: await stepEnvironment(folders),
     // Not where a person's .actrc may lie.
     cwd: folders.workspace,
     timeoutMs: options.timeoutMs,
+    onLine(line) {
+      const entry = parseEntry(line)
+      if (entry !== undefined) entries.push(entry)
+      // As it comes: a run that hangs can be watched, and one that is killed leaves its log.
+      appendFileSync(logFile, `${entry === undefined ? line : readable(entry)}\n`)
+    },
   })
-  const log = [...entries.map(readable), ...rest].filter((line) => line !== '').join('\n')
-  const logFile = path.join(options.folder, 'act.log')
-  await writeFile(logFile, `${log}\n`)
-  const tail = log.split('\n').slice(-80).join('\n')
+  const tail = (await readFile(logFile, 'utf8')).trimEnd().split('\n').slice(-80).join('\n')
   return {
     code,
     steps: stepsOf(entries),
@@ -188,47 +194,42 @@ function readable(entry: ActEntry): string {
   return `[${place}] ${entry.raw_output === true ? '| ' : ''}${entry.msg.replaceAll('\r', '').trimEnd()}`
 }
 
-/**
- * A cancelled job still gets its post steps (SIGINT); what takes longer than that is killed.
- */
+function parseEntry(line: string): ActEntry | undefined {
+  try {
+    return JSON.parse(line) as ActEntry
+  } catch {
+    // What goes wrong before there is a logger.
+    return undefined
+  }
+}
+
+/** Resolves with the exit code. A cancelled job still gets its post steps (SIGINT); what takes longer than those may is killed. */
 function spawnAct(
   program: string,
   args: readonly string[],
-  options: { readonly env: Readonly<Record<string, string>>; readonly cwd: string; readonly timeoutMs: number },
-): Promise<{ code: number | null; entries: ActEntry[]; rest: string[] }> {
+  options: {
+    readonly env: Readonly<Record<string, string>>
+    readonly cwd: string
+    readonly timeoutMs: number
+    readonly onLine: (line: string) => void
+  },
+): Promise<number | null> {
+  const { env, cwd, timeoutMs, onLine } = options
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: options.cwd, env: { ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] })
-    const entries: ActEntry[] = []
-    const rest: string[] = []
+    const child = spawn(program, args, { cwd, env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     const timers = [
       setTimeout(() => {
-        rest.push(`cancelled: not done after ${options.timeoutMs / 1000} s`)
+        onLine(`cancelled: not done after ${timeoutMs / 1000} s`)
         child.kill('SIGINT')
-      }, options.timeoutMs),
-      setTimeout(() => child.kill('SIGKILL'), options.timeoutMs + postStepsMs),
+      }, timeoutMs),
+      setTimeout(() => child.kill('SIGKILL'), timeoutMs + postStepsMs),
     ]
-    const onLine = (line: string): void => {
-      try {
-        entries.push(JSON.parse(line) as ActEntry)
-      } catch {
-        rest.push(line)
-      }
-    }
-    for (const stream of [child.stdout, child.stderr]) {
-      let part = ''
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        const lines = (part + text).split('\n')
-        part = lines.pop() ?? ''
-        lines.forEach(onLine)
-      })
-      stream.on('end', () => {
-        if (part !== '') onLine(part)
-      })
-    }
+    const lines = [child.stdout, child.stderr].map((input) => createInterface({ input }).on('line', onLine))
     child.on('error', reject)
     child.on('close', (code) => {
       for (const timer of timers) clearTimeout(timer)
-      resolve({ code, entries, rest })
+      for (const reader of lines) reader.close()
+      resolve(code)
     })
   })
 }
