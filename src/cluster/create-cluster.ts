@@ -12,6 +12,7 @@ import { claimCluster } from './claim.ts'
 import { culpritOf } from './culprit.ts'
 import { collectDiagnostics } from './diagnostics.ts'
 import type { ImageSupply, SupplyContext } from './image-supply.ts'
+import { limitsToRaise, raiseLimits } from './inotify.ts'
 import { createKindCluster, type KindCluster } from './kind.ts'
 import { contextOf, exportKubeconfig } from './kubeconfig.ts'
 import { installKubectl } from './kubectl.ts'
@@ -22,7 +23,7 @@ import type { ClusterOwner } from './owner.ts'
 import { preflight } from './preflight.ts'
 import type { Cluster, ClusterRequest } from './provider.ts'
 import { waitUntilReady } from './readiness.ts'
-import { proberImage } from './readiness-dns.ts'
+import { dnsImage } from './readiness-dns.ts'
 import { type ClusterState, listStates, readState, saveState } from './state.ts'
 import { supplyFor } from './supply.ts'
 
@@ -123,6 +124,11 @@ async function create(
   deadline: number,
 ): Promise<Made> {
   const { folder, kubeconfig, logsPath } = journal.state
+  const raisedLimits = await limitsToRaise()
+  if (Object.keys(raisedLimits).length > 0) {
+    await journal.update({ raisedLimits })
+    await raiseLimits(host, raisedLimits)
+  }
   const made = await createKindCluster(host, {
     request,
     supply,
@@ -176,7 +182,7 @@ async function finish(
     nodes: nodes.map((node) => node.name),
     waitFor: request.waitFor,
     timeoutMs: deadline - host.clock.monotonic(),
-    dnsImage: proberImage,
+    dnsImage,
     imagesReady: made.published,
   })
   const [gate, serverVersion, published] = await Promise.allSettled([

@@ -5,6 +5,7 @@ import type { Host } from '../process/host.ts'
 import { parseToolVersion } from '../tools/tool-request.ts'
 import { clusterNameProblem } from './cluster-name.ts'
 import { isPortFree } from './host-ports.ts'
+import { limitsToRaise } from './inotify.ts'
 import { parseRegistryMirrors } from './mirrors.ts'
 import type { ClusterRequest } from './provider.ts'
 
@@ -17,13 +18,15 @@ export async function preflight(
   request: ClusterRequest,
   context: { readonly kubernetesVersion: string; readonly hasCluster: boolean },
 ): Promise<void> {
-  const facts = await engineFacts(host)
+  const [facts, raisable] = await Promise.all([engineFacts(host), limitsToRaise()])
   const found = preflightProblems(facts, {
     kubernetesVersion: context.kubernetesVersion,
     imageSource: request.imageSource,
     controlPlanes: request.nodes.filter((node) => node.role === 'control-plane').length,
     workers: request.nodes.filter((node) => node.role === 'worker').length,
-  }).filter((problem) => !context.hasCluster || problem.name === 'docker')
+  })
+    .filter((problem) => !context.hasCluster || problem.name === 'docker')
+    .filter((problem) => raisable[inotifySettings[problem.name] ?? ''] === undefined)
   for (const problem of found) if (problem.severity === 'warning') host.log.warning(describe(problem))
   const problems = [
     ...requestProblems(request),
@@ -42,6 +45,12 @@ export async function preflight(
   host.log.info(
     `Kubernetes ${context.kubernetesVersion}, Docker ${facts.version}, cgroup v${facts.cgroupVersion ?? '?'}`,
   )
+}
+
+/** Where we may raise a limit ourselves, its being low is no problem. */
+const inotifySettings: Readonly<Record<string, string>> = {
+  'inotify-instances': 'max_user_instances',
+  'inotify-watches': 'max_user_watches',
 }
 
 /** What is wrong with the request by itself. */

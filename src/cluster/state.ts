@@ -33,6 +33,8 @@ export interface ClusterState {
   readonly registry?: { readonly container: string; readonly port: number }
   /** Docker network of the nodes; `created` when it was not there before our first cluster on it, so that the last one removes it. */
   readonly network?: { readonly name: string; readonly created: boolean; readonly sealed: boolean }
+  /** inotify limits of the host that were raised for the clusters on it, with what they were; the last cluster restores them. */
+  readonly raisedLimits?: Readonly<Record<string, number>>
   /** ISO 8601, UTC. */
   readonly createdAt: string
   readonly updatedAt: string
@@ -136,8 +138,6 @@ async function writeBeside(host: Host, state: ClusterState): Promise<string> {
   const file = await open(path, 'wx', 0o600)
   try {
     await file.writeFile(`${JSON.stringify(state, null, 2)}\n`)
-    // A crash of the host right after must not leave an empty file where a cluster is.
-    await file.sync()
   } finally {
     await file.close()
   }

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { clusterLabel, kindClusterLabel, listContainers, removeContainers, removeUnusedNetwork } from './docker.ts'
+import { restoreLimits } from './inotify.ts'
 import { unexportKubeconfig } from './kubeconfig.ts'
 import { type ClusterState, listStates, readState, removeState, saveState } from './state.ts'
 
@@ -40,6 +41,7 @@ export async function teardownCluster(host: Host, name: string, options: Teardow
   })
   if (state !== undefined) {
     await step('the network', async () => void removed.push(...(await leaveNetwork(host, state))))
+    await step('the raised limits', async () => void removed.push(...(await leaveLimits(host, state))))
     await step('the context', async () => {
       if (state.exportedTo !== undefined && (await unexportKubeconfig(state.exportedTo, state.context))) {
         removed.push(`context ${state.context} in ${state.exportedTo}`)
@@ -81,5 +83,14 @@ async function leaveNetwork(host: Host, state: ClusterState): Promise<string[]> 
     (other) => other.name !== state.name && other.network?.name === network.name,
   )
   if (heir?.network !== undefined) await saveState(host, { ...heir, network: { ...heir.network, created: true } })
+  return []
+}
+
+/** The last cluster on the host restores the kernel's limits; before, the duty passes to one that stays. */
+async function leaveLimits(host: Host, state: ClusterState): Promise<string[]> {
+  if (state.raisedLimits === undefined) return []
+  const heir = (await listStates(host)).find((other) => other.name !== state.name)
+  if (heir === undefined) return await restoreLimits(state.raisedLimits)
+  await saveState(host, { ...heir, raisedLimits: { ...state.raisedLimits, ...heir.raisedLimits } })
   return []
 }
