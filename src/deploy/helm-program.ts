@@ -5,22 +5,30 @@ import { download } from '../tools/download.ts'
 import { sha256OfFile } from '../tools/file-digest.ts'
 import { type Architecture, supportedArchitecture } from '../tools/platform.ts'
 
-const version = '3.19.0'
+/** What is downloaded, and what its archive must hash to. */
+export interface HelmPin {
+  readonly version: string
+  /** sha256 of `helm-v<version>-linux-<arch>.tar.gz`, lower-case hex. */
+  readonly sha256: Readonly<Record<Architecture, string>>
+}
 
 /**
- * sha256 of `helm-v3.19.0-linux-<arch>.tar.gz`. Read on 2026-11-21 in stored public files by different authors that pin both, such as a makefile module with
- * `helm_linux_amd64_SHA256SUM` and kolla's `magnum-conductor-plugin-helm`; for arm64 also in the release notes.
+ * Read on 2026-11-21 in stored public files by different authors that pin both, such as a makefile module with `helm_linux_amd64_SHA256SUM` and kolla's
+ * `magnum-conductor-plugin-helm`; for arm64 also in the release notes.
  */
-const digests: Readonly<Record<Architecture, string>> = {
-  amd64: 'a7f81ce08007091b86d8bd696eb4d86b8d0f2e1b9f6c714be62f82f96a594496',
-  arm64: '440cf7add0aee27ebc93fada965523c1dc2e0ab340d4348da2215737fc0d76ad',
+const pinned: HelmPin = {
+  version: '3.19.0',
+  sha256: {
+    amd64: 'a7f81ce08007091b86d8bd696eb4d86b8d0f2e1b9f6c714be62f82f96a594496',
+    arm64: '440cf7add0aee27ebc93fada965523c1dc2e0ab340d4348da2215737fc0d76ad',
+  },
 }
 
 const extractMs = 60_000
 
 /**
- * Path of the pinned helm. The archive is kept in the cache and checked against its digest at every use; the program is unpacked for this run alone, so that nobody
- * can have changed it meanwhile.
+ * Path of helm. The archive is kept in the cache and checked against its digest at every use; the program is unpacked for this run alone, so that nobody can have
+ * changed it meanwhile.
  * @throws DownloadError when it cannot be had, UnsupportedError on a machine there is none for.
  */
 export async function helmProgram(
@@ -28,9 +36,11 @@ export async function helmProgram(
   options: {
     readonly downloadBaseUrl?: string
     readonly machine?: { readonly platform: string; readonly arch: string }
+    readonly pin?: HelmPin
   } = {},
 ): Promise<string> {
   const architecture = supportedArchitecture(options.machine ?? process)
+  const { version, sha256: digests } = options.pin ?? pinned
   const sha256 = digests[architecture]
   const name = `helm-v${version}-linux-${architecture}.tar.gz`
   const archive = path.join(host.paths.cache, 'tools', 'helm', version, name)

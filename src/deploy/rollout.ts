@@ -185,10 +185,12 @@ async function notReady(
     ? `will not become ready (given up after ${formatSeconds(elapsedMs)})`
     : `not ready after ${formatSeconds(request.timeoutMs)}`
   const hint = culprit === undefined ? undefined : hintFor(culprit)
-  return new NotReadyError(`${request.what} ${when}: ${why}`, {
+  const evidence = await collectEvidence(kubernetes, state.view, state.findings)
+  const log = evidence.telling === undefined ? '' : `; its log: ${evidence.telling.trim()}`
+  return new NotReadyError(`${request.what} ${when}: ${why}${log}`, {
     code: 'ROLLOUT_NOT_READY',
     ...(hint === undefined ? {} : { hint }),
-    diagnostics: await collectEvidence(kubernetes, state.view, state.findings),
+    diagnostics: evidence.lines,
   })
 }
 

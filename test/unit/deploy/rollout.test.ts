@@ -83,10 +83,10 @@ describe('waiting for a rollout', () => {
       ),
       warning('pod-web-2-x', 'BackOff', 'Back-off restarting failed container main'),
     )
-    cluster.logs.set('web-2-x/main/previous', 'starting\nPORT="x": allowed is a whole number\n')
+    cluster.logs.set('web-2-x/main/previous', 'starting\nerror: PORT="x": allowed is a whole number\nbye\n')
     const error = await failure(waitForRollout(testHost(), cluster.client(), request(cluster, { timeoutMs: 50 })))
     expect(error.message).toBe(
-      'shop not ready after 0.1 s: Deployment shop/web: pod web-2-x: CrashLoopBackOff: container main exited with code 1, restarted 2 times',
+      'shop not ready after 0.1 s: Deployment shop/web: pod web-2-x: CrashLoopBackOff: container main exited with code 1, restarted 2 times; its log: error: PORT="x": allowed is a whole number',
     )
     expect(error.code).toBe('ROLLOUT_NOT_READY')
     expect(error.hint).toContain('log lines')
@@ -96,7 +96,8 @@ describe('waiting for a rollout', () => {
       '  Pod web-2-x: BackOff: Back-off restarting failed container main',
       'last log lines of shop/web-2-x, container main, before its restart:',
       '  starting',
-      '  PORT="x": allowed is a whole number',
+      '  error: PORT="x": allowed is a whole number',
+      '  bye',
     ])
     expect(cluster.following).toBe(0)
   })
@@ -116,18 +117,23 @@ describe('waiting for a rollout', () => {
     )
   })
 
-  it('does not give up on trouble that passes in time', async () => {
-    const cluster = new FakeCluster().put(
-      deployment('web', unavailable),
-      replicaSet('web'),
-      pod('web-2-x', 'replicaset-web-2', container({ waiting: { reason: 'ErrImagePull', message: 'x: not found' } })),
+  it('does not give up on trouble that passes in time, though it come back', async () => {
+    const troubled = pod(
+      'web-2-x',
+      'replicaset-web-2',
+      container({ waiting: { reason: 'ErrImagePull', message: 'x: not found' } }),
     )
-    const wait = waitForRollout(testHost(), cluster.client(), request(cluster, { giveUpAfterMs: 60 }))
-    setTimeout(
-      () => cluster.put(pod('web-2-x', 'replicaset-web-2', container({ waiting: { reason: 'ContainerCreating' } }))),
-      10,
-    )
-    setTimeout(() => cluster.put(deployment('web', rolledOut)), 120)
+    const pulling = pod('web-2-x', 'replicaset-web-2', container({ waiting: { reason: 'ContainerCreating' } }))
+    const cluster = new FakeCluster().put(deployment('web', unavailable), replicaSet('web'), troubled)
+    let now = 0
+    const clock = { monotonic: () => now, now: () => new Date(now) }
+    const wait = waitForRollout(testHost({ clock }), cluster.client(), request(cluster, { giveUpAfterMs: 60_000 }))
+    setImmediate(() => {
+      cluster.put(pulling)
+      now = 120_000
+      cluster.put(troubled)
+      cluster.put(deployment('web', rolledOut))
+    })
     await wait
   })
 
