@@ -118,7 +118,10 @@ describe('workflows-examples/quickstart.yml, as it is', () => {
 
 describe('a job that fails after setup-cluster', () => {
   it('has no cluster afterwards, and its evidence', async () => {
-    const run = await act('fails', { workflow: failingWorkflow('fails', { workers: 1 }), timeoutMs: 240_000 })
+    const run = await act('fails', {
+      workflow: failingWorkflow('fails', { workers: 1, 'wait-for': 'api' }),
+      timeoutMs: 240_000,
+    })
     expect(run.code, run.explanation).toBe(1)
     expect(resultsOf(run)).toEqual(['Main cluster: success', 'Main 1: failure', 'Post cluster: success'])
     expect(stepOf(run, 'cluster', 'Post').log).toMatch(/container kp-4711-job-[0-9a-f]{6}-control-plane/)
@@ -131,7 +134,7 @@ describe('a job that fails after setup-cluster', () => {
 
   it('keeps it with cleanup: never, until the teardown action removes it', async () => {
     const kept = await act('kept', {
-      workflow: failingWorkflow('kept', { workers: 0, cleanup: 'never', logs: 'never' }),
+      workflow: failingWorkflow('kept', { workers: 0, 'wait-for': 'nodes', cleanup: 'never', logs: 'never' }),
       timeoutMs: 240_000,
     })
     expect(kept.code, kept.explanation).toBe(1)
