@@ -74,19 +74,19 @@ export async function deployVotingApp(
   helm.catch(() => {})
   const kubernetes = await connect(host, cluster)
   const chart = path.join(host.paths.assets, 'charts', 'voting-app')
-  const [images, urlOf] = await Promise.all([
-    imageReferences(host, kubernetes, await prepared, options.registry),
-    urlResolver(kubernetes),
-  ])
+  const images = await imageReferences(host, kubernetes, await prepared, options.registry)
+  const planned = await plannedUrls(chart, user, await urlResolver(kubernetes))
 
-  const started = host.clock.monotonic()
-  const values = deploymentValues(images, await plannedUrls(chart, user, urlOf))
+  const values = deploymentValues(images, planned)
+  let started = host.clock.monotonic()
   const applied = await host.timings.phase('deploy the app', async () => {
     await ensureNamespace(kubernetes, namespace)
     const inputs = await digestOfInputs(chart, values, user?.text)
     const current = await findCurrent(host, kubernetes, namespace, inputs)
     if (current !== undefined) return { ...current, changed: false }
     const target = { ...cluster, helm: await helm, namespace }
+    // Compiling or fetching Helm is no part of the deployment's time.
+    started = host.clock.monotonic()
     const upgrade = {
       release,
       chart,
@@ -104,9 +104,12 @@ export async function deployVotingApp(
       connect: (signal) => connect({ ...host, signal, log: silentLogger }, cluster),
     }),
   )
-  const [vote, result] = await Promise.all(
-    ['vote-service', 'result-service'].map((name) => exposureOf(kubernetes, namespace, name)),
-  )
+  // Read afresh: a cluster that is being made may have told its host ports meanwhile, and the cluster may have chosen a NodePort.
+  const [urlOf, vote, result] = await Promise.all([
+    urlResolver(kubernetes),
+    exposureOf(kubernetes, namespace, 'vote-service'),
+    exposureOf(kubernetes, namespace, 'result-service'),
+  ])
   return {
     voteUrl: vote === undefined ? undefined : urlOf(vote),
     resultUrl: result === undefined ? undefined : urlOf(result),
