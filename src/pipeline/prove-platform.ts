@@ -65,7 +65,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
   const start = (kubeconfig: string, context: string, imagesReady: Promise<void>): void => {
     const target = { kubeconfig, context }
     if (reaches('platform') && settings.components.includes('metrics-server')) {
-      beside.push(run(imagesReady.then(async () => installMetricsServer(inner, await createKubernetes(inner, target)))))
+      beside.push(run(imagesReady.then(() => installMetricsServer(inner, target))))
     }
     if (images !== undefined) {
       app = run(

@@ -1,6 +1,9 @@
+import { waitForRollout } from '../deploy/rollout.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
-import type { KubeObject } from '../kubernetes/objects.ts'
+import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
+import { type KubeObject, refOf } from '../kubernetes/objects.ts'
 import type { Host } from '../process/host.ts'
+import { silentLogger } from '../process/log.ts'
 import { waitFor } from '../process/wait.ts'
 import { metricsServerObjects, metricsServerVersion } from './metrics-server-objects.ts'
 
@@ -12,17 +15,26 @@ export interface MetricsServerOptions {
 
 /**
  * Installs metrics-server by server-side apply and waits until it is of use: the aggregated API is Available, and every node has figures. Applied again it changes
- * nothing. Rejects with NotReadyError naming the condition that is missing.
+ * nothing. Rejects with NotReadyError naming the pod or the condition that stands in the way.
  */
 export async function installMetricsServer(
   host: Host,
-  kubernetes: Kubernetes,
+  cluster: { readonly kubeconfig: string; readonly context?: string },
   options: MetricsServerOptions = {},
 ): Promise<{ readonly version: string }> {
   const deadline = host.clock.monotonic() + (options.timeoutMs ?? 180_000)
   const left = (): number => Math.max(1, Math.ceil(deadline - host.clock.monotonic()))
   await host.timings.phase('metrics-server', async () => {
-    for (const object of metricsServerObjects(options.image)) await kubernetes.apply(object)
+    const kubernetes = await createKubernetes(host, cluster)
+    const objects = metricsServerObjects(options.image)
+    for (const object of objects) await kubernetes.apply(object)
+    // A pod that cannot start is explained by its own log, not by the API that has no endpoints.
+    await waitForRollout(host, kubernetes, {
+      what: 'metrics-server',
+      objects: objects.map(refOf),
+      timeoutMs: left(),
+      connect: (signal) => createKubernetes({ ...host, signal, log: silentLogger }, cluster),
+    })
     await kubernetes.until(
       'the metrics API',
       { apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService' },
