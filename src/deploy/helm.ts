@@ -91,5 +91,7 @@ async function helmEnvironment(host: Host): Promise<Record<string, string>> {
     HELM_CONFIG_HOME: path.join(folder, 'config'),
     HELM_DATA_HOME: path.join(folder, 'data'),
     HELM_DRIVER: 'secret',
+    // What it learns of the API's kinds, else below HOME/.kube.
+    KUBECACHEDIR: path.join(folder, 'kube'),
   }
 }

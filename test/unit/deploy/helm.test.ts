@@ -61,6 +61,7 @@ describe('helm upgrade', () => {
       HELM_CONFIG_HOME: `${host.paths.temp}/helm/config`,
       HELM_DATA_HOME: `${host.paths.temp}/helm/data`,
       HELM_DRIVER: 'secret',
+      KUBECACHEDIR: `${host.paths.temp}/helm/kube`,
     })
   })
 
