@@ -47,7 +47,7 @@ ${suites
   .join('\n')}
 ${renderTimeline(record)}
 </main>
-<footer><p>Run ${escapeHtml(record.run)}, schema ${escapeHtml(record.schema)}. The same record is in <code>report.json</code> and <code>junit.xml</code>.</p></footer>
+<footer><p>Run ${escapeHtml(record.run)}, schema ${escapeHtml(record.schema)}. The same record is in <code>assertions.json</code> and <code>junit.xml</code>.</p></footer>
 </body>
 </html>
 `

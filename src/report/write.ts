@@ -16,7 +16,7 @@ export interface ReportFiles {
 export function reportFiles(folder: string): ReportFiles {
   const file = (name: string): string => path.join(folder, name)
   return {
-    json: file('report.json'),
+    json: file('assertions.json'),
     junit: file('junit.xml'),
     summary: file('summary.md'),
     html: file('report.html'),

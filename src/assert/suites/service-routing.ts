@@ -11,6 +11,8 @@ import { probeServices } from '../probe-manifests.ts'
 import { explainNoEndpoints, type NamespaceState, readNamespace } from '../service-state.ts'
 
 const dialMs = 2_000
+/** Enough for 55 backends at that chance; beyond, a second look decides. */
+const maxTries = 1_000
 
 /** S1: a Service's address reaches every ready backend and nothing else, from every node. */
 export function serviceRoutingChecks(environment: SuiteEnvironment): Check[] {
@@ -54,7 +56,7 @@ export function serviceRoutingChecks(environment: SuiteEnvironment): Check[] {
 export function triesFor(backends: number): number {
   if (backends <= 1) return 8
   const tries = Math.log(1e-6 / backends) / Math.log(1 - 1 / backends)
-  return Math.min(400, Math.ceil(tries))
+  return Math.min(maxTries, Math.ceil(tries))
 }
 
 /** On our own Service over the probe pods, which say who they are: an app's answer may not. */

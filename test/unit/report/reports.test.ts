@@ -172,7 +172,7 @@ describe('report files', () => {
     const folder = path.join(await mkdtemp(path.join(tmpdir(), 'reports-')), 'new')
     const record = runRecord([failed])
     const files = await writeReports(record, folder)
-    expect((await readdir(folder)).sort()).toEqual(['junit.xml', 'report.html', 'report.json', 'summary.md'])
+    expect((await readdir(folder)).sort()).toEqual(['assertions.json', 'junit.xml', 'report.html', 'summary.md'])
     expect(JSON.parse(await readFile(files.json, 'utf8'))).toEqual(record)
   })
 })

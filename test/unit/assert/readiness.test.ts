@@ -1,0 +1,317 @@
+import { describe, expect, it } from 'vitest'
+import type { Check } from '../../../src/assert/check.ts'
+import { runChecks } from '../../../src/assert/engine.ts'
+import { nodeChecks } from '../../../src/assert/suites/nodes.ts'
+import { platformApiChecks } from '../../../src/assert/suites/platform-apis.ts'
+import { stabilityCheck } from '../../../src/assert/suites/stability.ts'
+import { workloadChecks } from '../../../src/assert/suites/workloads.ts'
+import type { KubeObject } from '../../../src/kubernetes/objects.ts'
+import type { CheckRecord } from '../../../src/report/record.ts'
+import { testHost } from '../../support/test-host.ts'
+import { deployment, fakeFleet, fakeKubernetes, object, pod, suiteEnvironment } from './fake-kubernetes.ts'
+
+async function one(checks: readonly Check[], id: string): Promise<CheckRecord> {
+  const check = checks.find((candidate) => candidate.id === id)
+  if (check === undefined) throw new Error(`no check ${id}`)
+  const [record] = await runChecks(testHost(), [{ ...check, needs: [] }], { timeoutMs: 60_000 })
+  if (record === undefined) throw new Error('no record')
+  return record
+}
+
+const now = new Date('2026-11-21T11:00:00Z')
+const ago = (seconds: number): string => new Date(now.getTime() - seconds * 1000).toISOString()
+
+const node = (name: string, rest: { ready?: string; spec?: object; message?: string } = {}): KubeObject =>
+  object('v1', 'Node', name, {
+    spec: rest.spec ?? {},
+    status: {
+      nodeInfo: { kubeletVersion: 'v1.34.3' },
+      conditions: [{ type: 'Ready', status: rest.ready ?? 'True', message: rest.message ?? 'ok' }],
+    },
+  })
+const lease = (name: string, seconds: number): KubeObject =>
+  object('coordination.k8s.io/v1', 'Lease', name, {
+    metadata: { namespace: 'kube-node-lease' },
+    spec: { renewTime: ago(seconds) },
+  })
+
+describe('R1.nodes', () => {
+  const run = (nodes: readonly KubeObject[], expected?: number): Promise<CheckRecord> =>
+    one(
+      nodeChecks(
+        suiteEnvironment(fakeKubernetes(nodes), { expected: expected === undefined ? {} : { nodes: expected } }),
+      ),
+      'R1.nodes',
+    )
+
+  it('is green for the number there must be, with the version seen', async () => {
+    expect(await run([node('a'), node('b')], 2)).toMatchObject({
+      verdict: 'pass',
+      reason: '2 of 2 nodes Ready (v1.34.3)',
+    })
+  })
+
+  it.each([
+    ['none', [], undefined, 'the cluster has no nodes'],
+    ['too few', [node('a')], 4, '1 nodes instead of 4'],
+    [
+      'not Ready',
+      [node('a', { ready: 'False', message: 'cni plugin not initialized' })],
+      1,
+      'a Ready is False: cni plugin not initialized',
+    ],
+    ['cordoned', [node('a', { spec: { unschedulable: true } })], 1, 'a is cordoned'],
+    [
+      'tainted',
+      [node('a', { spec: { taints: [{ key: 'node.kubernetes.io/disk-pressure', effect: 'NoSchedule' }] } })],
+      1,
+      'a is tainted node.kubernetes.io/disk-pressure:NoSchedule',
+    ],
+  ])('is red for nodes: %s', async (_what, nodes, expected, reason) => {
+    expect(await run(nodes, expected)).toMatchObject({ verdict: 'fail', reason })
+  })
+
+  it('leaves taints of the user alone', async () => {
+    const taints = [
+      { key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' },
+      { key: 'gpu', effect: 'NoExecute' },
+    ]
+    expect((await run([node('a', { spec: { taints } })])).verdict).toBe('pass')
+  })
+})
+
+describe('R1.lease', () => {
+  const run = (leases: readonly KubeObject[]): Promise<CheckRecord> =>
+    one(nodeChecks(suiteEnvironment(fakeKubernetes([node('a'), ...leases], { now }))), 'R1.lease')
+
+  it('compares with the API server’s clock', async () => {
+    expect(await run([lease('a', 8)])).toMatchObject({ verdict: 'pass', reason: 'the oldest lease is 8.0 s old' })
+    expect((await run([lease('a', 40)])).reason).toMatch(/^a renewed its lease 40 s ago and not within/)
+    expect((await run([])).reason).toBe('a has no lease')
+    expect((await run([lease('a', -60)])).verdict).toBe('fail')
+  })
+})
+
+describe('R1.probes', () => {
+  it('is red for each node without an answer, and inconclusive without any', async () => {
+    const run = (nodes: string[], missing: { node: string; reason: string }[]): Promise<CheckRecord> => {
+      const fleet = async () => fakeFleet(nodes, () => ({ dial: 'connected' }), missing)
+      return one(nodeChecks(suiteEnvironment(fakeKubernetes([]), { fleet })), 'R1.probes')
+    }
+    expect(await run(['a', 'b'], [])).toMatchObject({ verdict: 'pass', reason: '2 of 2 nodes answered' })
+    expect(await run(['a'], [{ node: 'b', reason: 'ErrImagePull' }])).toMatchObject({
+      verdict: 'fail',
+      reason: 'b: ErrImagePull',
+    })
+    expect((await run([], [])).verdict).toBe('inconclusive')
+  })
+})
+
+describe('R2', () => {
+  const replicaSet = (name: string, revision: number, rest: object = {}): KubeObject =>
+    object('apps/v1', 'ReplicaSet', name, {
+      metadata: {
+        annotations: { 'deployment.kubernetes.io/revision': String(revision) },
+        ownerReferences: [{ kind: 'Deployment', name: 'web', uid: 'uid-Deployment-web' }],
+      },
+      ...rest,
+    })
+  const run = (objects: readonly KubeObject[]): Promise<CheckRecord> =>
+    one(workloadChecks(suiteEnvironment(fakeKubernetes(objects))), 'R2.app')
+  const current = replicaSet('web-2', 2)
+  const pods = [pod('web-2-a', { owner: current }), pod('web-2-b', { owner: current })]
+
+  it('is green when everything is as asked for, also at zero', async () => {
+    expect((await run([deployment('web'), current, ...pods])).verdict).toBe('pass')
+    const zero = deployment(
+      'worker',
+      { replicas: 0, updatedReplicas: 0, readyReplicas: 0, availableReplicas: 0 },
+      { replicas: 0 },
+    )
+    expect(await run([zero])).toMatchObject({
+      verdict: 'pass',
+      observations: { scaledToZero: ['Deployment worker'] },
+    })
+  })
+
+  it.each([
+    ['nothing to prove', [], /nothing to prove/],
+    [
+      'old generation',
+      [deployment('web', { observedGeneration: 1 })],
+      /^Deployment web: generation 2 not looked at yet \(observed 1\)$/,
+    ],
+    [
+      'image',
+      [
+        deployment('web', { readyReplicas: 1, availableReplicas: 1 }),
+        current,
+        pod('web-2-c', {
+          owner: current,
+          ready: false,
+          status: {
+            containerStatuses: [
+              {
+                name: 'main',
+                ready: false,
+                restartCount: 0,
+                state: { waiting: { reason: 'ErrImagePull', message: 'no such image' } },
+              },
+            ],
+          },
+        }),
+      ],
+      /^Deployment web 1\/2 ready, 2 updated, 1 available: web-2-c: main ErrImagePull: no such image$/,
+    ],
+    [
+      'old pods',
+      [deployment('web'), current, replicaSet('web-1', 1), pod('web-1-a', { owner: replicaSet('web-1', 1) }), ...pods],
+      /^Deployment web: pods of an older revision: web-1-a$/,
+    ],
+    [
+      'quota',
+      [
+        deployment('web'),
+        replicaSet('web-2', 2, {
+          status: {
+            conditions: [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'exceeded quota' }],
+          },
+        }),
+      ],
+      /^Deployment web: FailedCreate: exceeded quota$/,
+    ],
+    [
+      'daemon set',
+      [
+        object('apps/v1', 'DaemonSet', 'proxy', {
+          metadata: { generation: 1 },
+          spec: {},
+          status: {
+            observedGeneration: 1,
+            desiredNumberScheduled: 3,
+            numberReady: 2,
+            numberAvailable: 2,
+            updatedNumberScheduled: 3,
+          },
+        }),
+      ],
+      /^DaemonSet proxy 2\/3 ready, 3 updated, 2 available$/,
+    ],
+    [
+      'stateful set',
+      [
+        object('apps/v1', 'StatefulSet', 'db', {
+          metadata: { generation: 1 },
+          spec: { replicas: 1 },
+          status: { observedGeneration: 1, replicas: 1, readyReplicas: 0 },
+        }),
+      ],
+      /^StatefulSet db 0\/1 ready, 0 updated$/,
+    ],
+    ['a bare pod', [pod('lonely', { ready: false })], /^Pod lonely: Running, not Ready: not yet$/],
+  ])('is red: %s', async (_what, objects, reason) => {
+    const record = await run(objects)
+    expect(record.verdict).toBe('fail')
+    expect(record.reason).toMatch(reason)
+  })
+})
+
+describe('R3', () => {
+  const webhooks = object('admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', 'policy', {
+    metadata: { namespace: undefined },
+    webhooks: [
+      {
+        name: 'pods.policy.example.com',
+        clientConfig: { service: { namespace: 'shop', name: 'policy' } },
+        rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
+        sideEffects: 'None',
+      },
+    ],
+  })
+
+  it('skips what the cluster does not have, and says so', async () => {
+    const checks = platformApiChecks(suiteEnvironment(fakeKubernetes([])))
+    expect(await one(checks, 'R3.webhooks')).toMatchObject({
+      verdict: 'skipped',
+      reason: 'the cluster has no admission webhooks',
+    })
+  })
+
+  it('is red for an APIService that is not Available', async () => {
+    const metrics = object('apiregistration.k8s.io/v1', 'APIService', 'v1beta1.metrics.k8s.io', {
+      status: {
+        conditions: [{ type: 'Available', status: 'False', reason: 'MissingEndpoints', message: 'no addresses' }],
+      },
+    })
+    const checks = platformApiChecks(suiteEnvironment(fakeKubernetes([metrics])))
+    expect((await one(checks, 'R3.api-services')).reason).toBe(
+      'v1beta1.metrics.k8s.io is not Available: MissingEndpoints no addresses',
+    )
+  })
+
+  it('is red for a webhook nobody answers for', async () => {
+    const checks = platformApiChecks(suiteEnvironment(fakeKubernetes([webhooks])))
+    expect((await one(checks, 'R3.webhooks')).reason).toBe(
+      'policy/pods.policy.example.com: its Service shop/policy has no ready endpoints',
+    )
+  })
+})
+
+describe('R5', () => {
+  const running = (name: string, seconds: number, rest: object = {}): KubeObject =>
+    pod(name, {
+      status: {
+        conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: ago(seconds) }],
+        containerStatuses: [
+          { name: 'main', ready: true, restartCount: 0, state: { running: { startedAt: ago(seconds) } }, ...rest },
+        ],
+      },
+    })
+  const check = (
+    objects: KubeObject[],
+    stableMs = 200,
+  ): { fake: ReturnType<typeof fakeKubernetes>; run: () => Promise<CheckRecord> } => {
+    const fake = fakeKubernetes(objects, { now })
+    return { fake, run: () => one([stabilityCheck(suiteEnvironment(fake, { stableMs }))], 'R5.stable') }
+  }
+
+  it('looks backwards and waits for nothing when all is old enough', async () => {
+    const started = performance.now()
+    expect(await check([running('a', 60)], 10_000).run()).toMatchObject({
+      verdict: 'pass',
+      observations: { waitedMs: 0 },
+    })
+    expect(performance.now() - started).toBeLessThan(1_000)
+  })
+
+  it('waits only for what is missing of the window', async () => {
+    expect(await check([running('a', 0.1)]).run()).toMatchObject({ verdict: 'pass', observations: { waitedMs: 100 } })
+  })
+
+  it('is red for a restart and for a flip of readiness while it waits', async () => {
+    const { fake, run } = check([running('a', 0.1)])
+    const pending = run()
+    setTimeout(() => {
+      fake.objects = [
+        running('a', 0, {
+          restartCount: 1,
+          lastState: { terminated: { startedAt: ago(1), finishedAt: ago(0), exitCode: 137, reason: 'OOMKilled' } },
+        }),
+      ]
+    }, 30)
+    expect((await pending).reason).toBe(
+      'shop/a/main restarted 1 times while watched (OOMKilled, exit code 137; 1 restarts in all); shop/a changed its readiness while watched',
+    )
+  })
+
+  it('does not take the pause between two crashes for stability', async () => {
+    const lastState = { terminated: { startedAt: ago(30.15), finishedAt: ago(30), exitCode: 3, reason: 'Error' } }
+    // Its last life lasted 0.15 s: it must live 0.3 s before it is trusted, although the window is 0.2 s.
+    const young = running('a', 0.25, { restartCount: 4, lastState })
+    expect(await check([young]).run()).toMatchObject({ observations: { waitedMs: 50 } })
+    const waiting = running('a', 60, { restartCount: 4, lastState, state: { waiting: { reason: 'CrashLoopBackOff' } } })
+    expect((await check([waiting]).run()).reason).toBe(
+      'shop/a/main is in CrashLoopBackOff (Error, exit code 3; 4 restarts)',
+    )
+  })
+})
