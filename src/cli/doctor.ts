@@ -49,7 +49,7 @@ export const doctor: RunCommand = async (host, command, parsed, print) => {
     const version = await check(
       'kubernetes',
       async () => {
-        const supply = await supplyFor({ request, architecture, cacheFolder: host.paths.cache })
+        const supply = await supplyFor({ request, architecture })
         return resolveKubernetesVersion(request.kubernetesVersion, source, await supply.versions(host)).version
       },
       (found) => `Kubernetes ${found}`,

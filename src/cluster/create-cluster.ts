@@ -175,8 +175,10 @@ async function finish(
   deadline: number,
 ): Promise<SetupResult> {
   const { kubeconfig, context, name } = journal.state
-  await options.onKubeconfig?.(kubeconfig, context, made.published)
   const kubernetes = await createKubernetes(host, { kubeconfig, context })
+  // Whoever is told of the API may ask at once for host ports and registry.
+  const kubernetesVersion = await serverFacts(kubernetes, journal.state)
+  await options.onKubeconfig?.(kubeconfig, context, made.published)
   const nodes = await clusterNodes(host, name, journal.state.network?.name ?? 'kind')
   const ready = waitUntilReady(host, kubernetes, {
     nodes: nodes.map((node) => node.name),
@@ -185,13 +187,8 @@ async function finish(
     dnsImage,
     imagesReady: made.published,
   })
-  const [gate, serverVersion, published] = await Promise.allSettled([
-    ready,
-    serverFacts(kubernetes, journal.state),
-    made.published,
-  ])
-  for (const result of [gate, published, serverVersion]) if (result.status === 'rejected') throw result.reason
-  const kubernetesVersion = serverVersion.status === 'fulfilled' ? serverVersion.value : ''
+  const [gate, published] = await Promise.allSettled([ready, made.published])
+  for (const result of [gate, published]) if (result.status === 'rejected') throw result.reason
   const kubectl = await host.timings.phase('kubectl', () =>
     installKubectl(host, supply, request.kubectlVersion, kubernetesVersion),
   )
@@ -227,7 +224,7 @@ async function finish(
   }
 }
 
-/** Asks for the version and leaves our ConfigMaps; waits for nothing but the API, so it runs beside the gate. */
+/** Asks for the version and leaves our ConfigMaps; needs nothing but the API. */
 async function serverFacts(kubernetes: Kubernetes, state: ClusterState): Promise<string> {
   await Promise.all([
     advertiseHostPorts(kubernetes, state.hostPorts),

@@ -1,0 +1,31 @@
+import path from 'node:path'
+
+/** Every variable of ours, in one place: what it does and where it is read. Everything else comes by inputs, spec or flags. */
+export const variables = {
+  K8S_PLATFORM_STATE_DIR:
+    'Folder for what a later run must know to clean up. Default: $XDG_STATE_HOME/k8s-platform or ~/.local/state/k8s-platform.',
+  K8S_PLATFORM_CACHE_DIR:
+    'Folder for built images and downloads; may be deleted at any time. Default: $XDG_CACHE_HOME/k8s-platform or ~/.cache/k8s-platform.',
+} as const
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Where cluster records live. Absolute. */
+export function stateFolder(env: Environment): string {
+  return folder(env['K8S_PLATFORM_STATE_DIR'], env['XDG_STATE_HOME'], home(env, '.local/state'))
+}
+
+/** Where built images and downloads live. Absolute. */
+export function cacheFolder(env: Environment): string {
+  return folder(env['K8S_PLATFORM_CACHE_DIR'], env['XDG_CACHE_HOME'], home(env, '.cache'))
+}
+
+function folder(own: string | undefined, xdg: string | undefined, fallback: string): string {
+  if (own !== undefined && own !== '') return path.resolve(own)
+  // The XDG specification says: a relative value is to be ignored.
+  return path.join(xdg !== undefined && path.isAbsolute(xdg) ? xdg : fallback, 'k8s-platform')
+}
+
+function home(env: Environment, below: string): string {
+  return path.join(env['HOME'] || '/root', below)
+}
