@@ -84,6 +84,8 @@ export interface LocalImage {
   readonly recipe: string
   readonly key: string
   readonly bytes: number
+  /** ISO 8601, of the build. */
+  readonly createdAt: string
 }
 
 /** Every image with a tag that the builder has made, also for other recipe contents than today's. */
@@ -98,6 +100,7 @@ export async function localImages(host: Host): Promise<readonly LocalImage[]> {
     Id: string
     RepoTags: string[] | null
     Size: number
+    Created: string
     Config: { Labels: Record<string, string> }
   }[]
   return inspected.flatMap((image) =>
@@ -109,6 +112,7 @@ export async function localImages(host: Host): Promise<readonly LocalImage[]> {
         recipe: image.Config.Labels[recipeLabel] ?? '',
         key: image.Config.Labels[keyLabel] ?? '',
         bytes: image.Size,
+        createdAt: image.Created,
       })),
   )
 }

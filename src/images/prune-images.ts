@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Host } from '../process/host.ts'
 import { withCacheLock } from './cache-lock.ts'
 import { contentKeys } from './content-key.ts'
-import { localImages, localTag, recipeLabel } from './docker-image.ts'
+import { type LocalImage, localImages, localTag, recipeLabel } from './docker-image.ts'
 import { imageFolders } from './folders.ts'
 import { runGo } from './go-build.ts'
 import { loadRecipes } from './load-recipes.ts'
@@ -25,15 +25,17 @@ export interface Pruned {
 /** Removes images the builder made and what it keeps to make more. Images that a container uses stay, and so does everything that is not ours. */
 export async function pruneImages(host: Host, request: PruneRequest = {}): Promise<Pruned> {
   return withCacheLock(host, imageFolders(host).lock, async () => {
-    const keep = await keptTags(host, request.keepKubernetesVersion)
+    const local = await localImages(host)
+    const keep = await keptTags(host, request.keepKubernetesVersion, local)
     await removeLeftoverContainers(host)
     const images: string[] = []
-    for (const image of await localImages(host)) {
+    for (const image of local) {
       if (keep.has(image.tag)) continue
       const result = await host.exec.run('docker', ['rmi', image.tag], { quiet: true, allowFailure: true })
       if (result.exitCode === 0) images.push(image.tag)
       else host.log.info(`${image.tag} stays: ${result.stderr.trim().split('\n').at(-1) ?? ''}`)
     }
+    await removeBuildStages(host)
     const paths = await removeFolders(host, keep)
     if (request.goCaches === true) {
       await runGo(host, ['clean', '-cache', '-modcache'], { timeoutMs: 900_000, cwd: '/' })
@@ -43,11 +45,33 @@ export async function pruneImages(host: Host, request: PruneRequest = {}): Promi
   })
 }
 
-async function keptTags(host: Host, kubernetesVersion: string | undefined): Promise<ReadonlySet<string>> {
+async function keptTags(
+  host: Host,
+  kubernetesVersion: string | undefined,
+  local: readonly LocalImage[],
+): Promise<ReadonlySet<string>> {
   if (kubernetesVersion === undefined) return new Set()
   const recipes = await loadRecipes(host, kubernetesVersion)
   const keys = await contentKeys(host, recipes)
-  return new Set([...recipes.keys()].map((name) => localTag(name, keys.get(name) ?? '')))
+  const keep = new Set([...recipes.keys()].map((name) => localTag(name, keys.get(name) ?? '')))
+  // Applications have no recipe to compare with: of each, the newest is the one in use.
+  const newest = new Map<string, LocalImage>()
+  for (const image of local) {
+    const known = newest.get(image.recipe)
+    if (!recipes.has(image.recipe) && (known === undefined || image.createdAt > known.createdAt)) {
+      newest.set(image.recipe, image)
+    }
+  }
+  for (const image of newest.values()) keep.add(image.tag)
+  return keep
+}
+
+/** The classic builder keeps the stages an image is not made of; they carry the labels of their base, which is ours. */
+async function removeBuildStages(host: Host): Promise<void> {
+  const filters = ['--filter', 'dangling=true', '--filter', `label=${recipeLabel}`]
+  const { stdout } = await host.exec.run('docker', ['images', ...filters, '--no-trunc', '--quiet'], { quiet: true })
+  const ids = [...new Set(stdout.split('\n').filter((id) => id !== ''))]
+  if (ids.length > 0) await host.exec.run('docker', ['rmi', ...ids], { quiet: true, allowFailure: true })
 }
 
 /** A killed build may have left the container it loaded images in. */

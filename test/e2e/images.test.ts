@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BuiltImage, buildImages } from '../../src/images/build-images.ts'
+import { rootFolder } from '../../src/images/build-recipe.ts'
+import { addToRoot } from '../../src/images/debian.ts'
 import { supportedKubernetesVersions } from '../../src/images/kubernetes-versions.ts'
 import { loadRecipes, type Recipes } from '../../src/images/load-recipes.ts'
 import { publishImages } from '../../src/images/publish-images.ts'
@@ -52,7 +54,7 @@ async function start(
 ): Promise<string> {
   const name = `images-test-${recipe}-${randomUUID().slice(0, 8)}`
   containers.push(name)
-  const network = options.includes('--publish') ? [] : ['--network', 'none']
+  const network = options.some((option) => /^--(publish|network)$/.test(option)) ? [] : ['--network', 'none']
   await docker(['run', '--detach', '--name', name, ...network, ...options, tagOf(recipe), ...command])
   return name
 }
@@ -134,6 +136,42 @@ describe.each([...(await loadRecipes(host, kubernetesVersion)).keys()])('the con
   })
 })
 
+describe('a build that is cancelled', () => {
+  it('leaves no mount and no process behind', async () => {
+    const recipe = recipes.get('redis')
+    const debian = images.get('debian')
+    if (recipe === undefined || debian === undefined) throw new Error('recipe redis or debian is missing')
+    const work = join(host.paths.temp, 'cancelled')
+    const layout = { upper: join(work, 'upper'), scratch: join(work, 'scratch'), files: join(work, 'files') }
+    await mkdir(layout.files, { recursive: true })
+    const cancel = new AbortController()
+    const lines: string[] = []
+    const build = addToRoot(
+      { ...host, signal: cancel.signal },
+      recipe,
+      { ...layout, lowers: [rootFolder(host, 'debian', debian.key)] },
+      {
+        onLine: (line) => {
+          lines.push(line)
+          // By now the root is mounted, with /proc in it, and apt runs inside.
+          if (line.includes('Reading package lists')) cancel.abort(new Error('cancelled by the test'))
+        },
+      },
+    )
+    await expect(build).rejects.toThrow(/add-packages\.sh/)
+    expect(lines.join('\n')).toContain('Reading package lists')
+    const left: string[] = []
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const mounts = await readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => '')
+      const root = await readlink(`/proc/${pid}/root`).catch(() => '')
+      if (mounts.includes(work) || root.startsWith(work)) left.push(pid)
+    }
+    expect(left).toEqual([])
+    // Were /proc still mounted, this would fail.
+    await rm(work, { recursive: true })
+  })
+})
+
 describe('redis', () => {
   it('gives up root and takes connections from others', async () => {
     const redis = await start('redis')
@@ -181,6 +219,7 @@ describe('postgres', () => {
       'PGPASSWORD=s3cret pass',
     ]
     const options = [
+      ...['--network', 'bridge'],
       ...environment.flatMap((entry) => ['--env', entry]),
       '--volume',
       `${volume}:/var/lib/postgresql/data`,
@@ -190,8 +229,15 @@ describe('postgres', () => {
       await eventually(first, query('votes', 'tally', 'show data_checksums'), /^on$/m)
       await docker(['exec', first, ...query('votes', 'tally', 'create table t as select 7 as n')])
       expect((await docker(['exec', first, 'stat', '--format', '%u', '/proc/1'])).stdout.trim()).toBe('999')
-      const wrong = ['exec', '--env', 'PGPASSWORD=wrong', first, ...query('votes', 'tally', 'select 1')]
-      expect((await docker(wrong, { allowFailure: true })).stderr).toContain('password authentication failed')
+      // Only loopback and the socket are trusted, as in the official image.
+      const address = (await docker(['exec', first, 'hostname', '-i'])).stdout.trim()
+      const remote = (password: string) =>
+        docker(
+          ['exec', '--env', `PGPASSWORD=${password}`, first, ...query('votes', 'tally', 'select 1').with(6, address)],
+          { allowFailure: true },
+        )
+      expect((await remote('s3cret pass')).stdout.trim()).toBe('1')
+      expect((await remote('wrong')).stderr).toContain('password authentication failed')
       await docker(['stop', '--time', '30', first])
       expect((await docker(['logs', first])).stderr).toContain('received fast shutdown request')
       const second = await start('postgres', options)
@@ -264,7 +310,7 @@ describe('pause', () => {
 
 describe('golang', () => {
   it('compiles without a network', async () => {
-    const program = 'package main\n\nimport "net/http"\n\nfunc main() { println(http.StatusTeapot) }\n'
+    const program = 'package main\n\nfunc main() { println(418) }\n'
     const args = ['run', '--rm', '--interactive', '--network', 'none', tagOf('golang')]
     const script = 'mkdir /hello && cd /hello && cat > main.go && go mod init example.com/hello 2>/dev/null && go run .'
     const result = await docker([...args, 'sh', '-ec', script], { input: program })

@@ -45,12 +45,20 @@ it('lists only names of ours, whatever else an image is called', async () => {
           Id: 'sha256:1',
           RepoTags: ['k8s-platform/redis:abc', '127.0.0.1:5000/docker.io/library/redis:7.0'],
           Size: 5,
+          Created: '2026-11-21T11:00:00Z',
           Config: { Labels: { 'k8s-platform.recipe': 'redis', 'k8s-platform.key': 'abcdef' } },
         },
       ]),
     ],
   ])
   expect(await localImages(testHost({ exec }))).toEqual([
-    { tag: 'k8s-platform/redis:abc', id: 'sha256:1', recipe: 'redis', key: 'abcdef', bytes: 5 },
+    {
+      tag: 'k8s-platform/redis:abc',
+      id: 'sha256:1',
+      recipe: 'redis',
+      key: 'abcdef',
+      bytes: 5,
+      createdAt: '2026-11-21T11:00:00Z',
+    },
   ])
 })
