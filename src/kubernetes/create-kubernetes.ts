@@ -1,3 +1,4 @@
+import { deadlineSignal } from '../process/deadline.ts'
 import { CancelledError, messageOf, NotReadyError, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { formatSeconds, pause } from '../process/wait.ts'
@@ -233,7 +234,7 @@ async function until(
   ) => Promise<void>,
 ): Promise<KubeObject[]> {
   const stop = new AbortController()
-  const signal = AbortSignal.any([stop.signal, host.signal, AbortSignal.timeout(options.timeoutMs)])
+  const signal = AbortSignal.any([stop.signal, host.signal, deadlineSignal(options.timeoutMs)])
   let reason = 'the API server has not answered yet'
   let cause: unknown
   let found: readonly KubeObject[] | undefined

@@ -1,5 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node'
 import type { ClientOptions, WebSocket } from 'ws'
+import { deadlineSignal } from '../process/deadline.ts'
 import { messageOf, ToolkitError } from '../process/errors.ts'
 import type { ExecOptions, ExecResult } from './client.ts'
 
@@ -41,7 +42,7 @@ export async function execInPod(config: KubeConfig, options: ExecOptions, cancel
     size += data.length
     if (size <= maxOutput) chunks.push(data)
   }
-  const deadline = AbortSignal.any([cancel, AbortSignal.timeout(options.timeoutMs)])
+  const deadline = AbortSignal.any([cancel, deadlineSignal(options.timeoutMs)])
 
   await new Promise<void>((resolve, reject) => {
     const socket = new WebSocket(url, protocols, socketOptions)

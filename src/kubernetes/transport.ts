@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import https from 'node:https'
 import type { KubeConfig } from '@kubernetes/client-node'
+import { deadlineSignal } from '../process/deadline.ts'
 import { InputError, messageOf, ToolkitError } from '../process/errors.ts'
 import { ApiError } from './api-error.ts'
 
@@ -116,7 +117,7 @@ export async function createTransport(file: string, context: string | undefined)
   return {
     config,
     async request(request) {
-      const signal = AbortSignal.any([request.signal, AbortSignal.timeout(request.timeoutMs)])
+      const signal = AbortSignal.any([request.signal, deadlineSignal(request.timeoutMs)])
       // An idle connection that the server closes just as we use it resets; one fresh try is safe for reads.
       for (let attempt = 1; ; attempt++) {
         try {

@@ -7,6 +7,7 @@ import type { Host } from '../process/host.ts'
 import type { RunRecord } from '../report/record.ts'
 import type { Settings } from '../spec/settings.ts'
 import { deployVotingApp, type VotingAppDeployment } from '../voting-app/deploy.ts'
+import { findHelm } from '../voting-app/find-helm.ts'
 import { prepareVotingAppImages } from '../voting-app/image-plan.ts'
 
 /** How far to go; each stage includes those before it. */
@@ -59,6 +60,9 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
       )
     : undefined
   images?.catch(() => {})
+  // Cold, helm is compiled: also while the nodes boot.
+  const helm = reaches('app') ? findHelm(inner, options.imageSource) : undefined
+  helm?.catch(() => {})
 
   const beside: Promise<unknown>[] = []
   let app: Promise<VotingAppDeployment | undefined> | undefined
@@ -76,6 +80,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
             images: settings.app.images,
             imageSource: options.imageSource,
             prepared: images,
+            ...(helm === undefined ? {} : { helm }),
             timeoutMs: settings.app.timeoutMs,
             ...(settings.app.values === undefined ? {} : { valuesFile: settings.app.values }),
           }),

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { Clock } from './clock.ts'
+import { deadlineSignal } from './deadline.ts'
 import { CommandError } from './errors.ts'
 import type { Logger } from './log.ts'
 
@@ -57,7 +58,7 @@ async function runProcess(
   const line = renderCommand(command, args)
   const started = context.clock.monotonic()
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
-  const timeout = AbortSignal.timeout(timeoutMs)
+  const timeout = deadlineSignal(timeoutMs)
   const signals = [timeout, context.signal, options.signal].filter((signal) => signal !== undefined)
   const ended = AbortSignal.any(signals)
   const stdout = new TailBuffer(options.maxBuffer ?? defaultMaxBuffer)

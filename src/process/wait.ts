@@ -1,3 +1,4 @@
+import { deadlineSignal } from './deadline.ts'
 import { CancelledError, messageOf, NotReadyError } from './errors.ts'
 import type { Host } from './host.ts'
 
@@ -36,7 +37,7 @@ export async function waitFor<T>(
       })
     }
     try {
-      const value = await probe(AbortSignal.any([host.signal, AbortSignal.timeout(Math.max(1, Math.ceil(left)))]))
+      const value = await probe(AbortSignal.any([host.signal, deadlineSignal(left)]))
       if (options.done(value)) return value
       reason = options.explain(value)
       cause = undefined
