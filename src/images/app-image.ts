@@ -1,5 +1,6 @@
 import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { digestTree, sha256 } from './content-key.ts'
 import { dockerBuild, keyLabel } from './docker-image.ts'
@@ -120,6 +121,14 @@ async function fetchWheels(host: Host, context: string): Promise<void> {
     ...platforms.flatMap((platform) => ['--platform', platform]),
     ...['--dest', join(context, 'wheels'), '--requirement', join(context, 'requirements.txt')],
   ]
+  const probe = await host.exec
+    .run('python3', ['-m', 'pip', '--version'], { quiet: true, allowFailure: true })
+    .catch(() => undefined)
+  if (probe?.exitCode !== 0) {
+    throw new UnsupportedError(`fetching the wheels of ${join(context, 'requirements.txt')} needs Python 3 with pip`, {
+      hint: 'Install them (Debian, Ubuntu: python3-pip), or take published images.',
+    })
+  }
   await host.exec.run('python3', args, { cwd: context, quiet: true, timeoutMs: fetchTimeoutMs, signal: host.signal })
 }
 

@@ -1,7 +1,8 @@
 import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CommandError, UnsupportedError } from '../process/errors.ts'
+import { UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { firstOnPath } from '../tools/find-tool.ts'
 import { imageFolders } from './folders.ts'
 import type { Recipe } from './recipe.ts'
 
@@ -96,6 +97,7 @@ async function isolated(host: Host, script: string, args: readonly string[], opt
 async function debootstrapTools(host: Host, options: StepOptions): Promise<{ folder: string; keyring: string }> {
   const apt = imageFolders(host).apt
   const folder = join(apt, 'debootstrap')
+  await requirePrograms(host)
   const installedKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
   const hasKeyring = await exists(installedKeyring)
   const keyring = hasKeyring ? installedKeyring : join(folder, installedKeyring)
@@ -119,28 +121,21 @@ async function debootstrapTools(host: Host, options: StepOptions): Promise<{ fol
   return { folder, keyring }
 }
 
-async function aptGet(host: Host, args: readonly string[], cwd: string, options: StepOptions): Promise<void> {
-  try {
-    await host.exec.run('apt-get', args, {
-      cwd,
-      quiet: true,
-      timeoutMs: aptTimeoutMs,
-      signal: host.signal,
-      onLine: options.onLine,
+/** What debootstrap and the scripts call; every ordinary installation has them, a minimal one may lack wget. */
+async function requirePrograms(host: Host): Promise<void> {
+  const searchPath = host.env['PATH'] ?? ''
+  for (const program of ['apt-get', 'dpkg-deb', 'tar', 'unshare', 'wget']) {
+    if ((await firstOnPath(program, searchPath)) !== undefined) continue
+    throw new UnsupportedError(`building images from package registries needs ${program}, and there is none on PATH`, {
+      code: 'APT_MISSING',
+      hint: 'It needs a Debian or Ubuntu machine with this program installed; or use image-source: registry.',
     })
-  } catch (error) {
-    if (error instanceof CommandError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') {
-      throw new UnsupportedError(
-        'building images from package registries needs a Debian or Ubuntu machine: apt-get is missing',
-        {
-          code: 'APT_MISSING',
-          hint: 'Use image-source: registry.',
-          cause: error,
-        },
-      )
-    }
-    throw error
   }
+}
+
+async function aptGet(host: Host, args: readonly string[], cwd: string, options: StepOptions): Promise<void> {
+  const { onLine } = options
+  await host.exec.run('apt-get', args, { cwd, quiet: true, timeoutMs: aptTimeoutMs, signal: host.signal, onLine })
 }
 
 /** apt inside a new root does not see the machine's apt configuration, so its proxy goes through the environment. */

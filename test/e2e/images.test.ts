@@ -243,7 +243,7 @@ describe('postgres', () => {
       const second = await start('postgres', options)
       await eventually(second, query('votes', 'tally', 'select n from t'), /^7$/m)
     } finally {
-      await docker(['rm', '--force', ...containers.splice(0)])
+      await docker(['rm', '--force', '--volumes', ...containers.splice(0)])
       await docker(['volume', 'rm', volume])
     }
   })
