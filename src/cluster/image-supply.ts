@@ -34,6 +34,8 @@ export interface ImageSupply {
   /** Folder that keeps the registry's content beyond the cluster. */
   registryStorage?(host: Host): string
   readonly registryRunArgs: readonly string[]
+  /** Environment for kind and the docker it calls; default is the host's. */
+  kindEnvironment?(host: Host): Promise<Readonly<Record<string, string>>>
   readonly mirrors: RegistryMirrors
   /** No container of the network can reach the outside: the local registry must exist and has all there is. */
   readonly sealed: boolean

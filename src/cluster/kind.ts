@@ -209,7 +209,7 @@ async function runKind(host: Host, plan: KindPlan, run: KindRun): Promise<void> 
     run.kind,
     createArgs({ name: request.name, image: run.nodeImage, kubeconfig: plan.kubeconfig, extraArgs: request.extraArgs }),
     {
-      env: kindEnv(host.env, run.network),
+      env: kindEnv((await supply.kindEnvironment?.(host)) ?? host.env, run.network),
       input: run.config.yaml,
       timeoutMs: left,
       onLine: (line) => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { ensureNetwork } from '../engine/network.ts'
 import { seal, sealedDnsArgs } from '../engine/seal.ts'
+import { sealedClientEnvironment } from '../engine/sealed-client.ts'
 import { type BuiltImage, buildImages } from '../images/build-images.ts'
 import { toolFromPackages, toolVersion } from '../images/host-tools.ts'
 import { supportedKubernetesVersions } from '../images/kubernetes-versions.ts'
@@ -57,6 +58,7 @@ export function packagesSupply(): ImageSupply {
     },
     registryStorage: (host) => join(host.paths.cache, 'registry'),
     registryRunArgs: sealedDnsArgs,
+    kindEnvironment: (host) => sealedClientEnvironment(host),
     mirrors: {},
     sealed: true,
   }
