@@ -3,7 +3,7 @@ import type { Kubernetes } from '../kubernetes/client.ts'
 import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { Timings } from '../process/timings.ts'
-import { formatSeconds } from '../process/wait.ts'
+import { formatSeconds, pause } from '../process/wait.ts'
 import { type CheckRecord, type NodeRecord, type RunRecord, recordSchema, type Verdict } from '../report/record.ts'
 import { writeReports } from '../report/write.ts'
 import { runChecks } from './engine.ts'
@@ -43,6 +43,7 @@ const defaultTimeoutMs = 600_000
 const fleetMs = 120_000
 /** After its deadline a run still cleans up; only then may another run take its namespace for a dead run's. */
 const graceMs = 300_000
+const settleMs = 1_000
 
 /**
  * Runs suites of checks against a cluster and judges the run. The record is the result, also when things are red: this rejects only for inputs that
@@ -148,8 +149,8 @@ async function cleanUp(
 ): Promise<void> {
   try {
     if (fleet !== undefined) {
-      // Created objects may still be on their way when the run was cut short.
-      await fleet.catch(() => {})
+      // When the run was cut short, the namespace may still be on its way. After a cancellation the runner leaves us only seconds.
+      await Promise.race([fleet.catch(() => {}), pause(settleMs, new AbortController().signal)])
       await removeFleet(kubernetes, namespace)
     }
     const swept = await sweepExpired(kubernetes, startedAt)

@@ -59,6 +59,7 @@ footer { color: var(--quiet); font-size: .85rem; margin-top: 2rem; }
   body { padding: .8rem; }
   summary { grid-template-columns: 1.4rem 1fr auto; }
   .title, .reason { grid-column: 2 / -1; }
+  .time { grid-column: 3; grid-row: 1; }
   .timeline li { grid-template-columns: 1fr; gap: 0; }
 }
 @media print { .check { break-inside: avoid; } }
