@@ -28,7 +28,7 @@ test('each problem has the number found, what is needed and the fix', () => {
     diskFreeBytes: gibibyte,
     memoryAvailableBytes: gibibyte,
     inotifyInstances: 32,
-    inotifyWatches: 8192,
+    inotifyWatches: 2048,
   }
   expect(preflightProblems(poor, needs)).toEqual([
     {
@@ -42,14 +42,14 @@ test('each problem has the number found, what is needed and the fix', () => {
       name: 'inotify-instances',
       severity: 'error',
       found: 'fs.inotify.max_user_instances = 32',
-      needed: 'at least 64, better 512',
+      needed: 'at least 68, better 512',
       fix: 'sysctl -w fs.inotify.max_user_instances=512',
     },
     {
       name: 'inotify-watches',
       severity: 'error',
-      found: 'fs.inotify.max_user_watches = 8192',
-      needed: 'at least 32768, better 524288',
+      found: 'fs.inotify.max_user_watches = 2048',
+      needed: 'at least 4096, better 524288',
       fix: 'sysctl -w fs.inotify.max_user_watches=524288',
     },
     {
@@ -88,10 +88,7 @@ test('few inotify instances are a warning while the nodes fit, and an error when
 
 test('many nodes raise the recommendation', () => {
   const problems = preflightProblems({ ...roomy, memoryAvailableBytes: 64 * gibibyte }, { ...needs, workers: 40 })
-  expect(problems.map((problem) => problem.fix)).toEqual([
-    'sysctl -w fs.inotify.max_user_instances=1312',
-    'sysctl -w fs.inotify.max_user_watches=671744',
-  ])
+  expect(problems.map((problem) => problem.fix)).toEqual(['sysctl -w fs.inotify.max_user_instances=1172'])
 })
 
 test('no engine is one problem of its own', () => {
