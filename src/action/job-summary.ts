@@ -9,6 +9,8 @@ const mostBytes = 1024 * 1024 - 4096
 export interface SummaryFacts {
   readonly title: string
   readonly ok: boolean
+  /** Why it failed, as plain text. */
+  readonly failure?: string
   /** Rows of the result table: name and value, as plain text. */
   readonly results: readonly (readonly [string, string])[]
   /** Markdown that a report has already made safe. */
@@ -18,7 +20,8 @@ export interface SummaryFacts {
 
 /** The step's part of the job summary. Sections that would make it too big are left out from the end, and it says so. */
 export function renderSummary(facts: SummaryFacts): string {
-  const head = `## ${facts.ok ? '✅' : '❌'} ${markdownText(facts.title)}\n`
+  const why = facts.failure === undefined ? '' : `\n> ${markdownText(shorten(facts.failure))}\n`
+  const head = `## ${facts.ok ? '✅' : '❌'} ${markdownText(facts.title)}\n${why}`
   const table =
     facts.results.length === 0
       ? ''

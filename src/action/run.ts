@@ -59,6 +59,7 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
   const results = new Map<string, string>()
   let host: ReturnType<typeof createActionHost> | undefined
   let ok = false
+  let failure: string | undefined
   try {
     const parsed = parseInputs(contract, environment.raw)
     for (const secret of parsed.secrets) log.mask(secret)
@@ -88,12 +89,20 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
     if (cancel.signal.aborted) throw new CancelledError('cancelled')
     ok = !failed
   } catch (error) {
+    failure = messageOf(error)
     await reportError(error, { log, debug: environment.debug, as: 'error' })
   }
   const cancelled = cancel.signal.aborted
   await endPrograms(host, cancel)
   const timings = host?.timings.entries() ?? []
-  const summary = renderSummary({ title: contract.title, ok, results: [...results], sections, timings })
+  const summary = renderSummary({
+    title: contract.title,
+    ok,
+    ...(failure === undefined ? {} : { failure }),
+    results: [...results],
+    sections,
+    timings,
+  })
   await writeSummary(environment.raw['GITHUB_STEP_SUMMARY'], summary)
   return end(ok ? 0 : cancelled ? 130 : 1)
 }

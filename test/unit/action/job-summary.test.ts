@@ -13,12 +13,15 @@ test('shows result, sections and the timeline', () => {
   const text = renderSummary({
     title: 'Set up',
     ok: false,
+    failure: 'node `w2` not Ready\n## forged',
     results: [['registry', '127.0.0.1:5001']],
     sections: ['### Section\n'],
     timings,
   })
   expect(text).toMatchInlineSnapshot(`
     "## ❌ Set up
+
+    > node &#96;w2&#96; not Ready &#35;&#35; forged
 
     | result | value |
     |---|---|
