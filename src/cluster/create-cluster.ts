@@ -3,14 +3,13 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
-import { CancelledError, messageOf, NotReadyError, UnsupportedError } from '../process/errors.ts'
+import { UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { supportedArchitecture } from '../tools/platform.ts'
 import type { ToolCache } from '../tools/tool-cache.ts'
 import { advertiseHostPorts, advertiseRegistry } from './advertise.ts'
 import { claimCluster } from './claim.ts'
-import { culpritOf } from './culprit.ts'
-import { collectDiagnostics } from './diagnostics.ts'
+import { collectEvidence, withCulprit } from './creation-failure.ts'
 import type { ImageSupply, SupplyContext } from './image-supply.ts'
 import { limitsToRaise, raiseLimits } from './inotify.ts'
 import { createKindCluster, type KindCluster } from './kind.ts'
@@ -24,7 +23,8 @@ import { preflight } from './preflight.ts'
 import type { Cluster, ClusterRequest } from './provider.ts'
 import { waitUntilReady } from './readiness.ts'
 import { dnsImage } from './readiness-dns.ts'
-import { type ClusterState, listStates, readState, saveState } from './state.ts'
+import { type ClusterState, listStates, readState } from './state.ts'
+import { StateJournal } from './state-journal.ts'
 import { supplyFor } from './supply.ts'
 
 export interface SetupOptions {
@@ -85,8 +85,8 @@ export async function setupCluster(host: Host, request: ClusterRequest, options:
         : await reuse(host, request, present, supply, deadline)
     return await finish(host, request, options, supply, made, journal, deadline)
   } catch (error) {
-    await explainFailure(host, journal, error, present !== undefined)
-    throw withCulprit(error, journal.state)
+    await collectEvidence(host, journal, error, present !== undefined)
+    throw await withCulprit(error, journal.state)
   }
 }
 
@@ -234,42 +234,6 @@ async function serverFacts(kubernetes: Kubernetes, state: ClusterState): Promise
   return version.gitVersion.replace(/^v/, '')
 }
 
-async function explainFailure(host: Host, journal: StateJournal, error: unknown, wasThere: boolean): Promise<void> {
-  // On a cancelled run every second belongs to the clean-up.
-  if (host.signal.aborted || error instanceof CancelledError) return
-  const { state } = journal
-  host.log.info(`collecting evidence under ${state.logsPath}`)
-  // A cluster that was there keeps its rank: the next run shall look at it again, not replace it.
-  if (!wasThere) {
-    await journal
-      .update({ phase: 'failed' })
-      .catch((problem: unknown) => host.log.warning(`the state was not saved: ${messageOf(problem)}`))
-  }
-  const kubernetes = await createKubernetes(host, { kubeconfig: state.kubeconfig, context: state.context }).catch(
-    () => undefined,
-  )
-  const { kind } = state.tools
-  await host.timings.phase('diagnostics', () =>
-    collectDiagnostics(host, {
-      cluster: state.name,
-      folder: state.logsPath,
-      ...(kind === undefined ? {} : { kind: kind.path }),
-      ...(kubernetes === undefined ? {} : { kubernetes }),
-    }),
-  )
-}
-
-/** The error as it is for code and hint, with the explaining fact in its message: it becomes the one annotation. */
-function withCulprit(error: unknown, state: ClusterState): unknown {
-  if (!(error instanceof NotReadyError)) return error
-  return new NotReadyError(culpritOf(error), {
-    code: error.code,
-    cause: error.cause ?? error,
-    hint: error.hint ?? `Everything collected lies under ${state.logsPath}.`,
-    diagnostics: error.diagnostics,
-  })
-}
-
 function initialState(
   host: Host,
   request: ClusterRequest,
@@ -307,22 +271,4 @@ export async function requestKey(request: ClusterRequest, version: string): Prom
     .update(JSON.stringify({ ...shape, kubernetesVersion: version, config: text }))
     .digest('hex')
     .slice(0, 16)
-}
-
-/** The state as last saved. */
-class StateJournal {
-  state: ClusterState
-  readonly #host: Host
-  readonly #onState: SetupOptions['onState']
-
-  constructor(host: Host, state: ClusterState, onState: SetupOptions['onState']) {
-    this.#host = host
-    this.state = state
-    this.#onState = onState
-  }
-
-  async update(changes: Partial<ClusterState>): Promise<void> {
-    this.state = await saveState(this.#host, { ...this.state, ...changes })
-    await this.#onState?.(this.state)
-  }
 }

@@ -6,7 +6,7 @@ import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { podTrouble } from './culprit.ts'
 import { clusterLabel, kindClusterLabel, listContainers } from './docker.ts'
-import { exportNodeLogs } from './kind.ts'
+import { exportNodeLogs } from './node-logs.ts'
 
 /** Written whole, one file each: together they answer most questions without the cluster. */
 const objects: readonly (readonly [string, ResourceKind])[] = [

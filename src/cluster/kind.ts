@@ -1,16 +1,16 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CommandError, messageOf, NotReadyError, ToolkitError } from '../process/errors.ts'
+import { CommandError, NotReadyError, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { connectNetwork, kindClusterLabel, listContainers, networkSubnet, removeContainers } from './docker.ts'
 import { freeHostPorts, mappedNodePorts } from './host-ports.ts'
 import type { ImageSupply } from './image-supply.ts'
-import { createArgs, exportLogsArgs, kindEnv } from './kind-command.ts'
+import { createArgs, kindEnv } from './kind-command.ts'
 import { type GeneratedKindConfig, kindConfig } from './kind-config.ts'
 import { hostsFiles } from './mirrors.ts'
+import { exportNodeLogs } from './node-logs.ts'
 import { writeMirrors } from './node-mirrors.ts'
 import type { ClusterRequest } from './provider.ts'
-import { shorten } from './reasons.ts'
 import { type LocalRegistry, registryInNetwork, startRegistry } from './registry.ts'
 import { transientFailure } from './transient.ts'
 
@@ -105,17 +105,6 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
       await exportNodeLogs(host, tool.path, request.name, join(plan.logsPath, `attempt-${attempt}`))
       await removeContainers(host, await listContainers(host, `${kindClusterLabel}=${request.name}`))
     }
-  }
-}
-
-/** Node journals, container logs and the like of whatever nodes there are. A failure here must not hide the one that led here. */
-export async function exportNodeLogs(host: Host, kind: string, cluster: string, folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true })
-    await host.exec.run(kind, exportLogsArgs(cluster, folder), { quiet: true, timeoutMs: 120_000 })
-  } catch (error) {
-    // kind goes on after a failed part, so most of it is there all the same.
-    host.log.info(`kind's export of the nodes' logs is incomplete: ${shorten(messageOf(error))}`)
   }
 }
 
