@@ -25,7 +25,7 @@ const hostPorts = {
 
 /**
  * The way a user takes, where there is one: the URLs given, or the NodePorts published on this machine (recorded in the ConfigMap
- * kube-system/k8s-platform-host-ports when the cluster was made). Else through a probe pod, by the Services' names.
+ * kube-system/k8s-platform-host-ports when the cluster was made). Else through a probe pod, by the Services' addresses.
  */
 export async function findRoute(environment: SuiteEnvironment): Promise<VotingAppRoute> {
   const { kubernetes, namespace, urls } = environment
@@ -57,8 +57,11 @@ export async function findRoute(environment: SuiteEnvironment): Promise<VotingAp
   requireProbes(fleet)
   const probe = fleet.probes[0]
   if (probe === undefined) throw new InconclusiveError('no probe pod answered')
-  const inCluster = (one: KubeObject): string =>
-    `http://${one.metadata.name}.${namespace}.svc.${fleet.clusterDomain}:${one['spec']?.ports?.[0]?.port ?? 80}`
+  // By address: a DNS that is down is D1's finding, and one finding is enough.
+  const inCluster = (one: KubeObject): string => {
+    const address: string = one['spec']?.clusterIP ?? ''
+    return `http://${address.includes(':') ? `[${address}]` : address}:${one['spec']?.ports?.[0]?.port ?? 80}`
+  }
   return { runner: probe, vote: inCluster(vote), result: inCluster(result) }
 }
 

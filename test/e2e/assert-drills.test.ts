@@ -49,7 +49,7 @@ const faults = {
 } as const satisfies Record<string, Fault>
 
 const app = { namespace: 'voting-app' }
-const deployment = (name: string, namespace: string) => ({ apiVersion: 'apps/v1', kind: 'Deployment', name, namespace })
+const deploymentKind = { apiVersion: 'apps/v1', kind: 'Deployment' } as const
 const service = { apiVersion: 'v1', kind: 'Service', name: 'worker-service', ...app }
 const nodeKind = { apiVersion: 'v1', kind: 'Node' } as const
 
@@ -158,11 +158,11 @@ function expectGreen(record: RunRecord): void {
 /** Resolves when the Deployment is at that number, old pods gone. */
 async function scale(name: string, namespace: string, replicas: number): Promise<void> {
   const { kubernetes } = cluster
-  const patched = await kubernetes.patch(deployment(name, namespace), { spec: { replicas } })
+  const patched = await kubernetes.patch({ ...deploymentKind, name, namespace }, { spec: { replicas } })
   const generation = patched.metadata.generation ?? 0
   await kubernetes.until(
     `${replicas} of ${name}`,
-    deployment(name, namespace),
+    deploymentKind,
     { namespace },
     {
       timeoutMs: 120_000,
@@ -254,14 +254,13 @@ async function vacateNode(): Promise<string> {
             .join(', '),
       },
     )
-    const kind = { apiVersion: 'apps/v1', kind: 'Deployment' }
     const short = (all: readonly KubeObject[]): string[] =>
       all
         .filter((one) => (one['status'].availableReplicas ?? 0) < (one['spec'].replicas ?? 1))
         .map((one) => one.metadata.name)
     await kubernetes.until(
       'everything moved',
-      kind,
+      deploymentKind,
       {},
       {
         timeoutMs: 120_000,

@@ -124,7 +124,7 @@ describe('R4', () => {
       'R4.change': 'pass',
     })
     expect(records['R4.live']?.reason).toMatch(/^a 0, b \+1, total \+1/)
-    expect(records['R4.accept']?.reason).toContain('http://vote-service.shop.svc.cluster.local:8080')
+    expect(records['R4.accept']?.reason).toContain('http://10.96.0.7:8080')
   })
 
   it('a stopped worker turns exactly stored and live red, and says where the votes are', {
