@@ -51,13 +51,6 @@ export async function buildImages(host: Host, request: BuildRequest): Promise<re
   return built
 }
 
-/** Makes sure the kind node image of a Kubernetes version exists; resolves with the name to give to kind. */
-export async function nodeImage(host: Host, kubernetesVersion: string): Promise<string> {
-  const [image] = await buildImages(host, { recipes: ['node'], kubernetesVersion })
-  if (image === undefined) throw new Error('there is no recipe named node')
-  return image.localTag
-}
-
 function chosen(recipes: Recipes, names: readonly string[] | undefined): readonly Recipe[] {
   if (names === undefined) return [...recipes.values()]
   const unknown = names.filter((name) => !recipes.has(name))

@@ -28,7 +28,7 @@ export async function createKubernetes(
   host: Pick<Host, 'clock' | 'log' | 'signal'>,
   options: { readonly kubeconfig: string; readonly context?: string },
 ): Promise<Kubernetes> {
-  const transport = await createTransport(options.kubeconfig, options.context)
+  const transport = await createTransport(host.clock, options.kubeconfig, options.context)
   const send = (method: string, path: string, body?: object, contentType?: string): Promise<string> =>
     transport
       .request({

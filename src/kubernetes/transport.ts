@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import https from 'node:https'
 import type { KubeConfig } from '@kubernetes/client-node'
+import type { Clock } from '../process/clock.ts'
 import { deadlineSignal } from '../process/deadline.ts'
 import { InputError, messageOf, ToolkitError } from '../process/errors.ts'
 import { ApiError } from './api-error.ts'
@@ -30,7 +31,7 @@ const credentialsMs = 60_000
 /**
  * @throws InputError when the file cannot be read or has no such context.
  */
-export async function createTransport(file: string, context: string | undefined): Promise<Transport> {
+export async function createTransport(clock: Clock, file: string, context: string | undefined): Promise<Transport> {
   // 6 MB of generated API classes come along: loaded only where a cluster is spoken to.
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
@@ -71,7 +72,7 @@ export async function createTransport(file: string, context: string | undefined)
   let prepared: { options: https.RequestOptions; until: number } | undefined
 
   async function credentials(): Promise<https.RequestOptions> {
-    if (prepared === undefined || performance.now() > prepared.until) {
+    if (prepared === undefined || clock.monotonic() > prepared.until) {
       const options: https.RequestOptions = {}
       await config.applyToHTTPSOptions(options)
       const agent = options.agent
@@ -81,7 +82,7 @@ export async function createTransport(file: string, context: string | undefined)
         Object.assign((agent as unknown as { options: object }).options, { keepAlive: true })
       }
       prepared?.options.agent instanceof http.Agent && prepared.options.agent.destroy()
-      prepared = { options, until: performance.now() + credentialsMs }
+      prepared = { options, until: clock.monotonic() + credentialsMs }
     }
     return prepared.options
   }

@@ -30,10 +30,11 @@ cpSync('package-lock.json', 'node_modules/.package-lock.json')
   )
   writeFileSync(
     path.join(root, 'dist', 'cli.js'),
-    `console.log(JSON.stringify({ args: process.argv.slice(2), first: process.env.PATH.split(':')[0] }))
+    `// Who reads the line may send the signal at once: the handler stands before it.
+if (process.argv[2] === 'wait') process.on('SIGTERM', () => { console.log('told to stop'); process.exit(130) })
+console.log(JSON.stringify({ args: process.argv.slice(2), first: process.env.PATH.split(':')[0] }))
 if (process.argv[2] === 'exit') process.exit(Number(process.argv[3]))
 if (process.argv[2] === 'wait') {
-  process.on('SIGTERM', () => { console.log('told to stop'); process.exit(130) })
   setInterval(() => {}, 1000)
 }
 if (process.argv[2] === 'die') process.kill(process.pid, 'SIGKILL')
