@@ -194,11 +194,13 @@ async function runKind(host: Host, plan: KindPlan, run: KindRun): Promise<void> 
       code: 'CLUSTER_TIMEOUT',
       hint: 'Give a longer `timeout`.',
     })
+  // What it writes goes with the cluster's folder.
+  const inFolder = { ...host, paths: { ...host.paths, temp: plan.folder } }
   await host.exec.run(
     run.kind,
     createArgs({ name: request.name, image: run.nodeImage, kubeconfig: plan.kubeconfig, extraArgs: request.extraArgs }),
     {
-      env: kindEnv((await supply.kindEnvironment?.(host)) ?? host.env, run.network),
+      env: kindEnv((await supply.kindEnvironment?.(inFolder)) ?? host.env, run.network),
       input: run.config.yaml,
       timeoutMs: left,
       onLine: (line) => {

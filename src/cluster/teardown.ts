@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { clusterLabel, kindClusterLabel, listContainers, removeContainers, removeUnusedNetwork } from './docker.ts'
@@ -51,8 +52,11 @@ export async function teardownCluster(host: Host, name: string, options: Teardow
       await rm(state.kubeconfig, { force: true })
       await rm(`${state.kubeconfig}.lock`, { force: true })
       if (options.keepLogs === true) {
-        for (const entry of ['certs.d', 'kind-config.yaml'])
-          await rm(`${state.folder}/${entry}`, { recursive: true, force: true })
+        const logs = basename(state.logsPath)
+        const entries = await readdir(state.folder).catch(() => [] as string[])
+        for (const entry of entries) {
+          if (entry !== logs) await rm(join(state.folder, entry), { recursive: true, force: true })
+        }
       } else {
         await rm(state.folder, { recursive: true, force: true })
       }
