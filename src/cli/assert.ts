@@ -18,7 +18,10 @@ export const assert: RunCommand = async (host, command, parsed, print) => {
   const reportDir = text(parsed, 'report-dir') ?? path.join(host.paths.state, name, 'report')
   const record = await runSuites(host, {
     kubernetes: await createKubernetes(host, target),
-    suites,
+    // Probe pods are removed also after Ctrl-C.
+    cleanup: await createKubernetes({ ...host, signal: new AbortController().signal }, target),
+    // Nobody named any: those that fit the target.
+    suites: suitesByName ? suites : [],
     allowSkip: suitesByName ? allowSkip : suites,
     target: text(parsed, 'target') === 'generic' ? 'generic' : 'voting-app',
     namespace: settings.app.namespace,

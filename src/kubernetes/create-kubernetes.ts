@@ -43,8 +43,10 @@ export async function createKubernetes(
   const discovery = new Discovery((path) => send('GET', path))
 
   async function listPage(kind: ResourceKind, scope: ListScope): Promise<{ items: KubeObject[]; version: string }> {
+    // Only these two: a reference with a name would ask for the one object.
     const path = await discovery.path({
-      ...kind,
+      apiVersion: kind.apiVersion,
+      kind: kind.kind,
       ...(scope.namespace === undefined ? {} : { namespace: scope.namespace }),
     })
     const items: KubeObject[] = []
@@ -68,8 +70,10 @@ export async function createKubernetes(
     onEvent: (event: WatchEvent) => void,
     signal: AbortSignal,
   ): Promise<void> {
+    // Only these two: a reference with a name would ask for the one object.
     const path = await discovery.path({
-      ...kind,
+      apiVersion: kind.apiVersion,
+      kind: kind.kind,
       ...(scope.namespace === undefined ? {} : { namespace: scope.namespace }),
     })
     const query = {

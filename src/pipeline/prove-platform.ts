@@ -123,22 +123,24 @@ async function prove(
   app: VotingAppDeployment,
 ): Promise<RunRecord> {
   const { suites, suitesByName, failOn, allowSkip, timeoutMs } = settings.assertions
-  const kubernetes = await createKubernetes(host, { kubeconfig: cluster.kubeconfig, context: cluster.context })
-  return await host.timings.phase('assert', () =>
-    runSuites(host, {
-      kubernetes,
-      suites,
-      // A suite that nobody named may be skipped: it is then reported, not an error.
-      allowSkip: suitesByName ? allowSkip : suites,
-      target: 'voting-app',
-      namespace: app.namespace,
-      failOn,
-      timeoutMs,
-      reportDir: options.reportDir,
-      expected: { nodes: cluster.nodes.length },
-      ...(app.voteUrl === undefined || app.resultUrl === undefined
-        ? {}
-        : { urls: { vote: app.voteUrl, result: app.resultUrl } }),
-    }),
-  )
+  const target = { kubeconfig: cluster.kubeconfig, context: cluster.context }
+  const kubernetes = await createKubernetes(host, target)
+  // Probe pods are removed also when the run is cancelled.
+  const cleanup = await createKubernetes({ ...host, signal: new AbortController().signal }, target)
+  return await runSuites(host, {
+    kubernetes,
+    cleanup,
+    suites,
+    // A suite that nobody named may be skipped: it is then reported, not an error.
+    allowSkip: suitesByName ? allowSkip : suites,
+    target: 'voting-app',
+    namespace: app.namespace,
+    failOn,
+    timeoutMs,
+    reportDir: options.reportDir,
+    expected: { nodes: cluster.nodes.length },
+    ...(app.voteUrl === undefined || app.resultUrl === undefined
+      ? {}
+      : { urls: { vote: app.voteUrl, result: app.resultUrl } }),
+  })
 }

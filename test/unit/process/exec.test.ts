@@ -61,7 +61,7 @@ describe('exec', () => {
     expect(error.timedOut).toBe(true)
     expect(error.message).toMatch(/timed out after 1 s/)
     expect(grandchild).toBeGreaterThan(0)
-    expect(isRunning(grandchild)).toBe(false)
+    await expect.poll(() => isRunning(grandchild), { timeout: 5_000 }).toBe(false)
   })
 
   it('ends the child when the run is cancelled', async () => {
