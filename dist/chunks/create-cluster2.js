@@ -1,0 +1,1 @@
+export{n as setupCluster}from"./create-cluster.js";

@@ -1,0 +1,1 @@
+export{t as createKubernetes}from"./create-kubernetes.js";

@@ -1,0 +1,1 @@
+export{t as describeEngine}from"./describe2.js";

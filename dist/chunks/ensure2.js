@@ -1,0 +1,1 @@
+export{t as ensureEngine}from"./ensure.js";

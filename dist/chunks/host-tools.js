@@ -1,0 +1,1 @@
+export{t as toolFromPackages}from"./host-tools2.js";

@@ -1,0 +1,1 @@
+export{r as removeNetworkIfUnused}from"./network2.js";

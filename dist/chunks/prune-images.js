@@ -1,0 +1,1 @@
+export{t as pruneImages}from"./prune-images2.js";

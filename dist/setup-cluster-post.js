@@ -1,0 +1,1 @@
+import"./chunks/rolldown-runtime.js";import{t as cleanUpCluster}from"./chunks/clean-up-cluster.js";import{r as runPost}from"./chunks/define-action.js";import{t as contract}from"./chunks/contract2.js";await runPost(contract,cleanUpCluster);export{};
