@@ -41,7 +41,8 @@ function* detailsOf(error: unknown, debug: boolean): Generator<string> {
   const seen = new Set<unknown>([error])
   for (let cause = causeOf(error); cause !== undefined && !seen.has(cause); cause = causeOf(cause)) {
     seen.add(cause)
-    yield `caused by: ${messageOf(cause)}`
+    // A wrapping error often quotes its cause: said once is enough.
+    if (!messageOf(error).includes(messageOf(cause))) yield `caused by: ${messageOf(cause)}`
     if (cause instanceof ToolkitError) yield* cause.diagnostics
   }
   if (error instanceof AggregateError) for (const part of error.errors) yield `- ${messageOf(part)}`

@@ -75,7 +75,8 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
           const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
           if (results.get(name) === text) return
           core.setOutput(name, text)
-          results.set(name, text)
+          // The summary is for people: tables of nodes and timings have their own place.
+          if (typeof value !== 'object') results.set(name, text)
         },
       },
       state: { set: (name, value) => core.saveState(name, value) },

@@ -15,7 +15,7 @@ export const assert: RunCommand = async (host, command, parsed, print) => {
   const name = settings.cluster.name ?? defaultClusterName
   const target = await targetCluster(host, parsed, name)
   const { suites, suitesByName, failOn, allowSkip, timeoutMs } = settings.assertions
-  const reportDir = text(parsed, 'report-dir') ?? path.join(host.paths.state, name, 'report')
+  const reportDir = text(parsed, 'report-dir') ?? path.join(host.paths.state, 'clusters', name, 'report')
   const record = await runSuites(host, {
     kubernetes: await createKubernetes(host, target),
     // Probe pods are removed also after Ctrl-C.

@@ -21,7 +21,7 @@ export const up: RunCommand = async (host, command, parsed, print) => {
   const { ensureEngine } = await import('../engine/ensure.ts')
   await ensureEngine(host, { install: parsed.flags['install-docker'] === true })
   const clusterName = settings.cluster.name ?? defaultClusterName
-  const folder = path.join(host.paths.state, clusterName)
+  const folder = path.join(host.paths.state, 'clusters', clusterName)
   const platform = await provePlatform(host, settings, {
     clusterName,
     imageSource: await chooseImageSource(host, settings.cluster.imageSource),

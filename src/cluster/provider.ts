@@ -1,5 +1,3 @@
-import type { Host } from '../process/host.ts'
-
 /** A node to make. `zone` becomes topology.kubernetes.io/zone. */
 export interface NodeRequest {
   readonly role: 'control-plane' | 'worker'
@@ -63,15 +61,4 @@ export interface Cluster {
   readonly hostPorts: Readonly<Record<string, string>>
   /** Programs found or downloaded for this cluster, by name: absolute paths. `kubectl` only where it was asked for. */
   readonly tools: Readonly<Record<string, string>>
-}
-
-export interface Provider {
-  readonly name: string
-  /** Every problem of host and request, before anything is made. Rejects with InputError or UnsupportedError. */
-  preflight(host: Host, request: ClusterRequest): Promise<void>
-  create(host: Host, request: ClusterRequest): Promise<Cluster>
-  /** Removes everything `create` made, also half made, also when nothing is there. Resolves with the names of what was removed. */
-  delete(host: Host, name: string): Promise<string[]>
-  /** Nodes, events, descriptions, logs and node journals into a folder; resolves with the folder. */
-  collectLogs(host: Host, name: string, folder: string): Promise<string>
 }
