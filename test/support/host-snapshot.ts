@@ -10,6 +10,8 @@ export type HostSnapshot = Readonly<Record<string, readonly string[]>>
 
 /** Folders in which a forgotten file would be noticed. Caches are the product's to keep; the rest of the list is everybody's. */
 const watchedFolders = ['/etc', '/usr/local', '/run', '/tmp', '/var/lib/k8s-platform', '/opt', '/root']
+/** Settings of the kernel that clusters want changed. */
+const watchedSysctls = ['fs.inotify.max_user_instances', 'fs.inotify.max_user_watches', 'net.ipv4.ip_forward']
 const ignored = [
   // Others write here all the time: the system itself, package managers, test runners, this session's editor.
   /^\/run\/(docker|containerd|systemd|user|lock|utmp|mount|udev|shm|sudo|dbus|k8s-platform\/.*\.lock)/,
@@ -43,6 +45,9 @@ export async function hostSnapshot(): Promise<HostSnapshot> {
       .trim()
       .split('\n')
       .map((line) => line.split(' ').slice(0, 3).join(' ')),
+    sysctls: watchedSysctls.map(
+      (name) => `${name} = ${readFileSync(path.join('/proc/sys', ...name.split('.')), 'utf8').trim()}`,
+    ),
     namespaces: networkNamespaces(),
     processes: processes(),
     files: watchedFolders.flatMap((folder) => files(folder)),
