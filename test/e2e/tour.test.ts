@@ -1,8 +1,12 @@
+import { execFile } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { describe, expect, inject, it } from 'vitest'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
+import type { KubeObject, ListScope, ResourceKind } from '../../src/kubernetes/objects.ts'
 import type { RunRecord } from '../../src/report/record.ts'
-import { runCli } from '../support/cli.ts'
+import { type CliRun, runCli } from '../support/cli.ts'
+import { drillCluster } from './cluster-fixture.ts'
 
 const shared = inject('shared')
 const env = { K8S_PLATFORM_STATE_DIR: shared.stateFolder }
@@ -10,6 +14,48 @@ const record = (): RunRecord =>
   JSON.parse(readFileSync(path.join(shared.reportDir, 'assertions.json'), 'utf8')) as RunRecord
 const urlOf = (what: string): string =>
   new RegExp(`^${what}\\s+(http://127\\.0\\.0\\.1:\\d+)`, 'm').exec(shared.up.stdout)?.[1] ?? ''
+
+/** What a run that changes nothing leaves as it was: each thing with what Docker or Kubernetes changes when it is replaced or its specification altered. */
+interface Identities {
+  readonly containers: readonly string[]
+  readonly nodes: readonly string[]
+  readonly workloads: readonly string[]
+  readonly releases: readonly string[]
+}
+
+async function identities(): Promise<Identities> {
+  const { kubernetes } = await drillCluster()
+  const namespace = 'voting-app'
+  const named = ({ metadata }: KubeObject): string => `${metadata.name} ${metadata.uid} ${metadata.generation ?? ''}`
+  const list = async (kind: ResourceKind, scope?: ListScope): Promise<string[]> =>
+    (await kubernetes.list(kind, scope)).map(named).sort()
+  const [docker, nodes, deployments, statefulSets, releases] = await Promise.all([
+    promisify(execFile)('docker', [
+      'ps',
+      '--filter',
+      `name=^${shared.name}-(control-plane|worker[0-9]*|registry)$`,
+      '--format',
+      '{{.Names}} {{.ID}}',
+    ]),
+    list({ apiVersion: 'v1', kind: 'Node' }),
+    list({ apiVersion: 'apps/v1', kind: 'Deployment' }, { namespace }),
+    list({ apiVersion: 'apps/v1', kind: 'StatefulSet' }, { namespace }),
+    // One Secret for each revision.
+    list({ apiVersion: 'v1', kind: 'Secret' }, { namespace, labelSelector: 'owner=helm' }),
+  ])
+  const containers = docker.stdout.trim().split('\n').sort()
+  return { containers, nodes, workloads: [...deployments, ...statefulSets], releases }
+}
+
+/** Phases that look for, build or hand out images. */
+const imagePhases = ['prepare', 'images', 'node image', 'publish images', 'app images', 'build the app', 'push the app']
+
+/** Lines of the timeline: start, duration, name, bar. */
+function timelineOf(stdout: string): { name: string; seconds: number }[] {
+  return [...stdout.matchAll(/^ *[\d.]+ s +(?:(\d+) m )?([\d.]+) s {2,}(\S+(?: \S+)*?) +[█▒]+/gm)].map(
+    ([, minutes = '0', seconds, name = '']) => ({ name, seconds: Number(minutes) * 60 + Number(seconds) }),
+  )
+}
 
 describe('up', () => {
   it('ends green, with a table of checks, two URLs and a timeline', () => {
@@ -64,10 +110,40 @@ describe('up', () => {
       .toBe(before.total + 1)
   })
 
-  it('run again finds the cluster, changes nothing and proves it again, with hardly a second on images', async () => {
-    const again = await runCli(['up', '--cluster-name', shared.name, '--image-source', 'packages'], { env })
-    expect(again.code, again.log).toBe(0)
-    expect(again.stdout).toContain('was there already')
+  describe('run again', () => {
+    let before: Identities
+    let again: CliRun
+
+    beforeAll(async () => {
+      before = await identities()
+      again = await runCli(['up', '--cluster-name', shared.name, '--image-source', 'packages'], { env })
+    })
+
+    it('finds the cluster and proves it again', () => {
+      expect(again.code, again.log).toBe(0)
+      expect(again.stdout).toContain('was there already')
+      expect(again.stdout).toContain('R4.stored')
+    })
+
+    it('changes nothing: the same containers, nodes, workloads and release', async () => {
+      expect(before.containers).toHaveLength(5)
+      expect(before.nodes).toHaveLength(4)
+      expect(before.workloads).toHaveLength(5)
+      expect(before.releases).toEqual([expect.stringMatching(/^sh\.helm\.release\.v1\..+\.v1 /)])
+      expect(await identities()).toEqual(before)
+    })
+
+    it('spends at most 5 s on images', () => {
+      const phases = timelineOf(again.stdout).filter(({ name }) => imagePhases.includes(name))
+      expect(phases.map(({ name }) => name)).toEqual(
+        expect.arrayContaining(['prepare', 'publish images', 'app images']),
+      )
+      // Some lie inside others or beside them: the sum is more than a person waits.
+      expect(
+        phases.reduce((sum, { seconds }) => sum + seconds, 0),
+        again.stdout,
+      ).toBeLessThanOrEqual(5)
+    })
   })
 
   it('status names nodes and URLs; plan says it would keep the cluster', async () => {
