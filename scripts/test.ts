@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { repositoryRoot } from './repository.ts'
 
 /**
  * `npm test`: everything, the real cluster included, on this machine. Ends with `N passed, N failed`; what crashes, or runs nothing, counts as failed.
- * `--nightly` adds the full matrices. Names of steps may be given to run only those.
+ * `--nightly` lets tests with generated input try more of it. Names of steps may be given to run only those.
  */
 interface Counts {
   passed: number
@@ -21,9 +20,12 @@ interface Step {
 const nightly = process.argv.includes('--nightly')
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const goModules = ['images/node-network', 'images/capless-runtime', 'voting-app/worker']
-const results = mkdtempSync(path.join(tmpdir(), 'k8s-platform-test-results-'))
+/** Reports of the last run, for whoever looks into a red one; CI uploads them. */
+const results = path.join(repositoryRoot, 'test-results')
 
 const steps: readonly Step[] = [
+  { name: 'check', run: checks },
+  // What `npm run check` has of units, contracts and bundles: here every test of theirs counts.
   { name: 'unit', run: () => vitest('unit') },
   // The worker's own tests need servers, which the voting app's step starts.
   ...goModules
@@ -38,6 +40,8 @@ if (selected.length === 0) {
   process.stderr.write(`no step of that name; there are: ${steps.map((step) => step.name).join(', ')}\n`)
   process.exit(2)
 }
+rmSync(results, { recursive: true, force: true })
+mkdirSync(results)
 const rows: { name: string; counts: Counts; seconds: number }[] = []
 for (const step of selected) {
   process.stdout.write(`\n=== ${step.name}\n`)
@@ -50,7 +54,6 @@ for (const step of selected) {
   if (counts.passed + counts.failed === 0) counts.failed = 1
   rows.push({ name: step.name, counts, seconds: (performance.now() - started) / 1000 })
 }
-rmSync(results, { recursive: true, force: true })
 
 const total = rows.reduce(
   (sum, row) => ({ passed: sum.passed + row.counts.passed, failed: sum.failed + row.counts.failed }),
@@ -74,7 +77,9 @@ async function vitest(project: string): Promise<Counts> {
     project,
     '--reporter=default',
     '--reporter=json',
+    '--reporter=junit',
     `--outputFile.json=${file}`,
+    `--outputFile.junit=${path.join(results, `${project}.xml`)}`,
   ])
   const report = JSON.parse(readFileSync(file, 'utf8')) as {
     numPassedTests: number
@@ -126,12 +131,23 @@ function parse(line: string): { Action: string; Package: string; Test?: string; 
   }
 }
 
-async function votingApp(): Promise<Counts> {
+/** Each check that is not vitest's counts as one test. */
+function checks(): Promise<Counts> {
+  const names = ['types', 'dist', 'workflows', 'generated', 'imports', 'format', 'lint']
+  return counted('check.ts', names, /^(\d+) checks passed, (\d+) failed$/)
+}
+
+function votingApp(): Promise<Counts> {
+  return counted('test-voting-app.mjs', [], /(\d+) passed, (\d+) failed/)
+}
+
+/** Runs a script of this folder and adds up what its output says: `pattern` finds the numbers of passed and failed in a line. */
+async function counted(script: string, args: readonly string[], pattern: RegExp): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0 }
-  const code = await run(process.execPath, [path.join(repositoryRoot, 'scripts', 'test-voting-app.mjs')], {
+  const code = await run(process.execPath, [path.join(repositoryRoot, 'scripts', script), ...args], {
     onLine(line) {
       process.stdout.write(`${line}\n`)
-      const found = /(\d+) passed, (\d+) failed/.exec(line)
+      const found = pattern.exec(line)
       if (found === null) return
       counts.passed += Number(found[1])
       counts.failed += Number(found[2])
