@@ -3,12 +3,14 @@ import { type SetupOptions, type SetupResult, setupCluster } from '../cluster/cr
 import type { ImageSource } from '../cluster/provider.ts'
 import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
 import { installMetricsServer } from '../platform/metrics-server.ts'
+import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import type { RunRecord } from '../report/record.ts'
 import type { Settings } from '../spec/settings.ts'
 import { deployVotingApp, type VotingAppDeployment } from '../voting-app/deploy.ts'
 import { findHelm } from '../voting-app/find-helm.ts'
 import { prepareVotingAppImages } from '../voting-app/image-plan.ts'
+import { abortableHost } from './abortable-host.ts'
 
 /** How far to go; each stage includes those before it. */
 export const stages = ['cluster', 'platform', 'app', 'assert'] as const
@@ -35,17 +37,20 @@ const imagesMs = 900_000
  * The tour: a cluster, its components, the app, the proof. What does not depend on each other runs at once: the app's images are built while the nodes boot, and
  * components and app are applied as soon as there is an API to apply them to, while the readiness gate still looks at the nodes.
  *
- * Resolves also when the verdict is red: look at `record.verdict`. Rejects with the error of the earliest stage that failed.
+ * Resolves also when the verdict is red: look at `record.verdict`. Rejects with the cluster's failure where it has one, else with the one that came first in time. The
+ * cluster is finished all the same where only something on it failed: half made, the next run could but remove it.
  */
 export async function provePlatform(host: Host, settings: Settings, options: PlatformOptions): Promise<Platform> {
   const reaches = (stage: Stage): boolean => stages.indexOf(options.through) >= stages.indexOf(stage)
-  // The first failure ends what runs beside it, so that nothing goes on in a cluster that is being given up.
+  // The first failure ends what runs beside it, programs too, so that nothing goes on in a cluster that is being given up.
   const giveUp = new AbortController()
-  const inner: Host = { ...host, signal: AbortSignal.any([host.signal, giveUp.signal]) }
+  const inner = abortableHost(host, giveUp.signal)
   const failures: unknown[] = []
+  let making = true
   const run = <T>(work: Promise<T>): Promise<T | undefined> =>
     work.catch((error: unknown) => {
       failures.push(error)
+      if (making && !inner.signal.aborted) host.log.info(`the cluster is finished first, then: ${messageOf(error)}`)
       giveUp.abort(error)
       return undefined
     })
@@ -59,14 +64,15 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
         }),
       )
     : undefined
-  images?.catch(() => {})
   // Cold, helm is compiled: also while the nodes boot.
   const helm = reaches('app') ? findHelm(inner, options.imageSource) : undefined
-  helm?.catch(() => {})
+  // Their failure counts from when it happens, not from when the app would need them.
+  const early = [images === undefined ? undefined : run(images), helm === undefined ? undefined : run(helm)]
 
   const beside: Promise<unknown>[] = []
   let app: Promise<VotingAppDeployment | undefined> | undefined
   const start = (kubeconfig: string, context: string, imagesReady: Promise<void>): void => {
+    if (giveUp.signal.aborted) return
     const target = { kubeconfig, context }
     if (reaches('platform') && settings.components.includes('metrics-server')) {
       beside.push(run(imagesReady.then(() => installMetricsServer(inner, target))))
@@ -96,18 +102,23 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
     name: options.clusterName,
     imageSource: options.imageSource,
   }
-  const cluster = await run(
-    setupCluster(inner, request, {
+  // Never given up: its failure is always its own.
+  const [made] = await Promise.allSettled([
+    setupCluster(host, request, {
       ...options.setup,
       onKubeconfig: async (kubeconfig, context, imagesReady) => {
         await options.setup.onKubeconfig?.(kubeconfig, context, imagesReady)
         start(kubeconfig, context, imagesReady)
       },
     }),
-  )
-  await Promise.all(beside)
+  ])
+  making = false
+  if (made.status === 'rejected') giveUp.abort(made.reason)
+  await Promise.all([...early, ...beside])
+  if (made.status === 'rejected') throw made.reason
   // The cancellation of the others is a consequence: the first failure is the cause.
-  if (failures.length > 0 || cluster === undefined) throw failures[0]
+  if (failures.length > 0) throw failures[0]
+  const cluster = made.value
   const deployed = await app
   if (deployed === undefined) return { cluster }
   if (!reaches('assert')) return { cluster, app: deployed }
