@@ -124,6 +124,41 @@ describe('workflows-examples/quickstart.yml, as it is', () => {
   })
 })
 
+describe('the action at the root', () => {
+  let tour: ActRun
+
+  beforeAll(async () => {
+    tour = await act('tour', { workflow: tourWorkflow(), timeoutMs: 240_000 })
+  })
+
+  it('goes as far as it is told, and hands the cluster to later steps', () => {
+    expect(tour.code, tour.explanation).toBe(0)
+    expect(resultsOf(tour)).toEqual([
+      'Main spec: success',
+      'Main cluster: success',
+      'Main 2: success',
+      'Post cluster: success',
+    ])
+    const { outputs, summary } = stepOf(tour, 'cluster')
+    expect(outputs).toMatchObject({
+      'cluster-name': expect.stringMatching(/^kp-4711-job-[0-9a-f]{6}$/),
+      kubeconfig: expect.stringContaining(actFolders(path.join(root, 'tour')).runner),
+    })
+    // No app was asked for, nothing was judged.
+    for (const name of ['vote-url', 'result-url', 'verdict', 'passed']) expect(outputs[name] ?? '', name).toBe('')
+    expect(summary).toMatch(/^## ✅ k8s-platform$/m)
+    expect(stepOf(tour, '2').log).toMatch(/^node\/kp-4711-job-[0-9a-f]{6}-control-plane\s*$/)
+  })
+
+  it('leaves nothing when the job has ended', async () => {
+    const { home, state } = actFolders(path.join(root, 'tour'))
+    expect(await tracesOf(nameOf(tour))).toEqual([])
+    expect(clustersIn(state)).toEqual([])
+    expect(existsSync(stepOf(tour, 'cluster').outputs['kubeconfig'] ?? '')).toBe(false)
+    expect(filesBelow(home).filter((file) => !file.startsWith('.kube/cache/'))).toEqual([])
+  })
+})
+
 describe('a job that fails after setup-cluster', () => {
   it('has no cluster afterwards, and its evidence', async () => {
     const run = await act('fails', {
@@ -199,6 +234,21 @@ function failingWorkflow(name: string, inputs: Readonly<Record<string, string | 
         id: cluster
         with: { ${given.map(([input, value]) => `${input}: ${value}`).join(', ')} }
       - run: exit 1`,
+  )
+}
+
+function tourWorkflow(): string {
+  // The root action has no input for the number of nodes: that stands in the spec.
+  return workflow(
+    'tour',
+    `      - id: spec
+        run: |
+          echo 'apiVersion: k8s-platform/v1' > platform.yaml
+          echo 'cluster: { workers: 0 }' >> platform.yaml
+      - uses: org/k8s-platform@v1
+        id: cluster
+        with: { spec: platform.yaml, through: cluster, image-source: packages }
+      - run: kubectl get nodes --output name`,
   )
 }
 
