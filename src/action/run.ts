@@ -5,12 +5,12 @@ import { systemClock } from '../process/clock.ts'
 import { CancelledError, messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import type { Logger } from '../process/log.ts'
-import { pause } from '../process/wait.ts'
+import { endPrograms, type TrackedExec } from '../process/tracked-exec.ts'
+import { timelineTable } from '../report/timeline.ts'
 import { createActionHost } from './action-host.ts'
 import type { ActionDefinition, InputDefinitions, InputValues } from './define-action.ts'
 import { type RunnerEnvironment, readEnvironment } from './environment.ts'
 import { renderSummary, writeSummary } from './job-summary.ts'
-import { killChildren } from './kill-children.ts'
 import { parseInputs } from './parse-inputs.ts'
 import { reportError } from './report-error.ts'
 import { createRunnerLogger } from './runner-logger.ts'
@@ -54,10 +54,10 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
   contract: ActionDefinition<I, O, S>,
   body: (context: ActionContext<I, O, S>) => Promise<void>,
 ): Promise<never> {
-  const { environment, log, cancel } = start()
+  let host: ReturnType<typeof createActionHost> | undefined
+  const { environment, log, cancel } = start(() => host?.exec)
   const sections: string[] = []
   const results = new Map<string, string>()
-  let host: ReturnType<typeof createActionHost> | undefined
   let ok = false
   let failure: string | undefined
   try {
@@ -94,8 +94,9 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
     await reportError(error, { log, debug: environment.debug, as: 'error' })
   }
   const cancelled = cancel.signal.aborted
-  await endPrograms(host, cancel)
+  await endPrograms(host?.exec, cancel)
   const timings = host?.timings.entries() ?? []
+  if (timings.length > 0) log.info(timelineTable(timings))
   const summary = renderSummary({
     title: contract.title,
     ok,
@@ -116,8 +117,8 @@ export async function runPost<I extends InputDefinitions, O extends string, S ex
   _contract: ActionDefinition<I, O, S>,
   body: (context: PostContext<S>) => Promise<void>,
 ): Promise<never> {
-  const { environment, log, cancel } = start()
   let host: ReturnType<typeof createActionHost> | undefined
+  const { environment, log, cancel } = start(() => host?.exec)
   try {
     host = createActionHost({ environment, log, signal: cancel.signal })
     const status = (environment.raw['INPUT_JOB-STATUS'] ?? '').trim().toLowerCase()
@@ -132,22 +133,15 @@ export async function runPost<I extends InputDefinitions, O extends string, S ex
       log.warning(messageOf(second)),
     )
   }
-  await endPrograms(host, cancel)
+  await endPrograms(host?.exec, cancel)
   return end(0)
 }
 
-/** What still runs belongs to work that nobody waits for: it is told to stop, and given the time that a cancelled job has. */
-async function endPrograms(
-  host: ReturnType<typeof createActionHost> | undefined,
-  cancel: AbortController,
-): Promise<void> {
-  cancel.abort(new CancelledError('the step is over'))
-  if (host === undefined) return
-  await Promise.race([host.exec.idle(), pause(programsMs, new AbortController().signal)])
-  killChildren()
-}
-
-function start(): { environment: RunnerEnvironment; log: Logger; cancel: AbortController } {
+function start(programs: () => TrackedExec | undefined): {
+  environment: RunnerEnvironment
+  log: Logger
+  cancel: AbortController
+} {
   const environment = readEnvironment(process.env, process.cwd(), path.join(tmpdir(), 'k8s-platform'))
   const log = createRunnerLogger(systemClock)
   const cancel = new AbortController()
@@ -159,7 +153,7 @@ function start(): { environment: RunnerEnvironment; log: Logger; cancel: AbortCo
       }
       // Unreferenced: it must not be what keeps a finished run alive.
       setTimeout(() => {
-        killChildren()
+        programs()?.kill()
         process.exit(130)
       }, graceMs).unref()
     })
@@ -172,9 +166,6 @@ const signals = [
   ['SIGINT', 9_500],
   ['SIGTERM', 2_000],
 ] as const
-
-/** More than the five seconds after which a program that ignores SIGTERM is killed, less than the runner gives us. */
-const programsMs = 6_500
 
 /** Waits until what was written has left the process: a pipe to the runner is written asynchronously. */
 async function end(code: number): Promise<never> {

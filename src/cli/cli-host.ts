@@ -1,16 +1,20 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { assetsFolder } from '../process/assets-folder.ts'
 import { systemClock } from '../process/clock.ts'
 import { cacheFolder, stateFolder } from '../process/environment.ts'
 import { createExec } from '../process/exec.ts'
 import type { Host } from '../process/host.ts'
 import { Timings } from '../process/timings.ts'
+import { type TrackedExec, trackExec } from '../process/tracked-exec.ts'
 import { terminalLogger } from './terminal-logger.ts'
 
+/** `dispose` removes the temporary folder. */
+export type CliHost = Host & { readonly exec: TrackedExec; dispose(): void }
+
 /** The world as the command line sees it. The only place of the command line that reads the environment. */
-export function createCliHost(options: { verbose: boolean; signal: AbortSignal }): Host & { dispose(): void } {
+export function createCliHost(options: { verbose: boolean; signal: AbortSignal }): CliHost {
   const clock = systemClock
   const env = Object.fromEntries(
     Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
@@ -26,15 +30,7 @@ export function createCliHost(options: { verbose: boolean; signal: AbortSignal }
     paths,
     signal: options.signal,
     timings: new Timings(clock),
-    exec: createExec({ log, clock, env, signal: options.signal }),
+    exec: trackExec(createExec({ log, clock, env, signal: options.signal })),
     dispose: () => rmSync(temp, { recursive: true, force: true }),
   }
-}
-
-/** Root of the shipped repository: one above dist/ when bundled, two above src/cli/ when run from source. */
-function assetsFolder(): string {
-  const here = path.dirname(fileURLToPath(import.meta.url))
-  const folders = here.split(path.sep)
-  const root = Math.max(folders.lastIndexOf('dist'), folders.lastIndexOf('src'))
-  return folders.slice(0, root).join(path.sep) || path.sep
 }

@@ -1,8 +1,9 @@
-import { CommandError, InputError, messageOf, ToolkitError } from '../process/errors.ts'
-import type { Host } from '../process/host.ts'
+import { CancelledError, CommandError, InputError, messageOf, ToolkitError } from '../process/errors.ts'
 import { nearestName } from '../process/nearest-name.ts'
+import { endPrograms } from '../process/tracked-exec.ts'
+import { timelineTable } from '../report/timeline.ts'
 import { type Command, parseArguments, renderHelp } from './arguments.ts'
-import { createCliHost } from './cli-host.ts'
+import { type CliHost, createCliHost } from './cli-host.ts'
 import { type CommandName, commands, renderUsage } from './commands.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import type { RunCommand } from './run-command.ts'
@@ -50,29 +51,46 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function run(command: Command, argv: readonly string[]): Promise<number> {
   const cancel = new AbortController()
-  let host: (Host & { dispose(): void }) | undefined
+  let host: CliHost | undefined
   let verbose = false
+  let signals = 0
   const onSignal = (signal: NodeJS.Signals): void => {
     // The second one means it: whatever is recorded can still be removed by `down`.
-    if (cancel.signal.aborted) process.exit(exitCodes.cancelled)
+    signals += 1
+    if (signals > 1) {
+      host?.exec.kill()
+      process.exit(exitCodes.cancelled)
+    }
     host?.log.warning(`${signal} received: stopping; once more to stop at once`)
-    cancel.abort(new Error(signal))
+    cancel.abort(new CancelledError(`cancelled by ${signal}`))
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   process.on('SIGHUP', onSignal)
+  const print = (text: string): void => void process.stdout.write(`${text}\n`)
   try {
     const parsed = parseArguments(command, argv)
     verbose = parsed.flags['verbose'] === true
     host = createCliHost({ verbose, signal: cancel.signal })
     const runner = await runners[command.name as CommandName]()
-    return await runner(host, command, parsed, (text) => process.stdout.write(`${text}\n`))
+    const code = await runner(host, command, parsed, print)
+    printTimeline(host, print)
+    // What a cancelled run has found out is not its answer.
+    return cancel.signal.aborted ? exitCodes.cancelled : code
   } catch (error) {
+    if (host !== undefined) printTimeline(host, (text) => void process.stderr.write(`${text}\n`))
     process.stderr.write(`${renderError(error, verbose)}\n`)
     return cancel.signal.aborted ? exitCodes.cancelled : exitCodeOf(error)
   } finally {
+    await endPrograms(host?.exec, cancel)
     host?.dispose()
   }
+}
+
+/** What took how long, of every run that did something. */
+function printTimeline(host: CliHost, print: (text: string) => void): void {
+  const timings = host.timings.entries()
+  if (timings.length > 0) print(`\n${timelineTable(timings)}`)
 }
 
 /** What happened, what to do, then what a person would look at next. */

@@ -2,9 +2,7 @@ import path from 'node:path'
 import { currentOwner } from '../cluster/owner.ts'
 import { chooseImageSource } from '../pipeline/choose-image-source.ts'
 import { type Platform, provePlatform, type Stage } from '../pipeline/prove-platform.ts'
-import type { Host } from '../process/host.ts'
 import { renderTableText } from '../report/table.ts'
-import { timelineTable } from '../report/timeline.ts'
 import { requireKind } from '../spec/settings.ts'
 import { exitCodes } from './exit-codes.ts'
 import { defaultClusterName, type RunCommand, settingsOf, text } from './run-command.ts'
@@ -22,18 +20,20 @@ export const up: RunCommand = async (host, command, parsed, print) => {
   await ensureEngine(host, { install: parsed.flags['install-docker'] === true })
   const clusterName = settings.cluster.name ?? defaultClusterName
   const folder = path.join(host.paths.state, 'clusters', clusterName)
+  const reportDir = text(parsed, 'report-dir') ?? path.join(folder, 'report')
   const platform = await provePlatform(host, settings, {
     clusterName,
     imageSource: await chooseImageSource(host, settings.cluster.imageSource),
     through: (text(parsed, 'through') as Stage | undefined) ?? 'assert',
-    reportDir: text(parsed, 'report-dir') ?? path.join(folder, 'report'),
+    reportDir,
     setup: { owner: await currentOwner({ pid: process.pid, kind: 'person' }), machine: process, folder, reuse: true },
   })
-  printPlatform(host, platform, print)
+  printPlatform(platform, print)
+  if (platform.record !== undefined) print(`reports   ${reportDir}`)
   return platform.record?.verdict === 'fail' ? exitCodes.red : exitCodes.ok
 }
 
-function printPlatform(host: Host, platform: Platform, print: (text: string) => void): void {
+function printPlatform(platform: Platform, print: (text: string) => void): void {
   const { cluster, app, record } = platform
   if (record !== undefined)
     print(renderTableText(record, { color: process.stdout.isTTY === true, width: process.stdout.columns ?? 120 }))
@@ -44,6 +44,4 @@ function printPlatform(host: Host, platform: Platform, print: (text: string) => 
   print(`kubectl   export KUBECONFIG=${cluster.kubeconfig}`)
   if (app?.voteUrl !== undefined) print(`vote      ${app.voteUrl}`)
   if (app?.resultUrl !== undefined) print(`results   ${app.resultUrl}`)
-  print('')
-  print(timelineTable(host.timings.entries()))
 }

@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly quiet?: boolean
   /** Resolve with a non-zero exit code instead of rejecting. Time-outs and signals still reject. */
   readonly allowFailure?: boolean
+  /** Called with the id of the process, which leads a group of its own, once it runs. */
+  readonly onStart?: (pid: number) => void
   /** Called with each whole line as it arrives, both streams. */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void
   /** Most bytes kept per stream (the end is kept). Default 8 MiB. */
@@ -76,6 +78,7 @@ async function runProcess(
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       detached: true,
     })
+    if (child.pid !== undefined) options.onStart?.(child.pid)
     let killTimer: NodeJS.Timeout | undefined
     const kill = (signal: NodeJS.Signals): void => {
       if (child.pid === undefined) return
