@@ -175,30 +175,6 @@ export const contract = defineAction({
     servers: 'control-planes',
     registry_port: 'registry-port',
   },
-  rules: [
-    (inputs) =>
-      inputs.registry === false && inputs['registry-port'] !== undefined
-        ? [
-            {
-              name: 'registry-port',
-              value: String(inputs['registry-port']),
-              problem: 'makes no sense with registry: false',
-              allowed: 'registry: true, or no registry-port',
-            },
-          ]
-        : [],
-    (inputs) =>
-      inputs['image-source'] === 'packages' && inputs['registry-mirror'] !== undefined
-        ? [
-            {
-              name: 'registry-mirror',
-              value: inputs['registry-mirror'],
-              problem: 'makes no sense with image-source: packages, which pulls nothing',
-              allowed: 'image-source: registry, or no registry-mirror',
-            },
-          ]
-        : [],
-  ],
   outputs: {
     kubeconfig: 'Path of the kubeconfig file, mode 0600, gone with the job.',
     context: 'Context in it.',

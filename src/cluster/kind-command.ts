@@ -3,7 +3,7 @@ export interface CreateArguments {
   readonly name: string
   readonly image: string
   readonly kubeconfig: string
-  /** The user's own, one word per element; they come last, so they win. */
+  /** The user's own, one word per element; they come last, so they win; the preflight has refused those that are ours. */
   readonly extraArgs: readonly string[]
 }
 

@@ -53,6 +53,17 @@ const inotifySettings: Readonly<Record<string, string>> = {
   'inotify-watches': 'max_user_watches',
 }
 
+/** Flags of `kind create cluster` that we give; pflag also takes `-ndemo` for `--name demo`. */
+const ourFlags = /^(--(name|kubeconfig|config|image|retain|wait)(=|$)|-n)/
+
+const inputOfFlag: Readonly<Record<string, string>> = {
+  '--name': 'the input cluster-name',
+  '-n': 'the input cluster-name',
+  '--config': 'the input config',
+  '--image': 'the input node-image',
+  '--wait': 'the inputs wait-for and timeout',
+}
+
 /** What is wrong with the request by itself. */
 export function requestProblems(request: ClusterRequest): Problem[] {
   const problems: Problem[] = []
@@ -61,6 +72,25 @@ export function requestProblems(request: ClusterRequest): Problem[] {
   const controlPlanes = request.nodes.filter((node) => node.role === 'control-plane').length
   if (controlPlanes === 0 && request.nodesDefaulted !== true) {
     problems.push({ name: 'control-planes', value: '0', problem: 'is too few', allowed: '1 or more', example: '1' })
+  }
+  if (!request.registry && request.registryPort !== undefined) {
+    problems.push({
+      name: 'registry-port',
+      value: String(request.registryPort),
+      problem: 'makes no sense with registry: false',
+      allowed: 'registry: true, or no registry-port',
+    })
+  }
+  for (const argument of request.extraArgs) {
+    const flag = ourFlags.exec(argument)?.[0].replace(/=$/, '')
+    if (flag === undefined) continue
+    problems.push({
+      name: 'extra-args',
+      value: argument,
+      problem: `${flag} is given to kind already, and a second one would win`,
+      allowed: inputOfFlag[flag] ?? 'other flags of `kind create cluster`',
+      example: '--verbosity=3',
+    })
   }
   problems.push(
     ...collect(() => parseRegistryMirrors(request.registryMirror)),
@@ -74,6 +104,7 @@ export function requestProblems(request: ClusterRequest): Problem[] {
   return request.imageSource === 'packages' ? [...problems, ...packagesProblems(request, controlPlanes)] : problems
 }
 
+/** Everything is compiled at the versions of images/, and nothing is pulled or downloaded: whoever asks for that shall not be ignored. */
 function packagesProblems(request: ClusterRequest, controlPlanes: number): Problem[] {
   const problems: Problem[] = []
   if (controlPlanes > 1) {
@@ -84,14 +115,18 @@ function packagesProblems(request: ClusterRequest, controlPlanes: number): Probl
       allowed: '1 with image-source packages',
     })
   }
-  if (request.nodeImage !== undefined) {
-    problems.push({
-      name: 'node-image',
-      value: request.nodeImage,
-      problem: 'cannot be pulled with image-source packages',
-      allowed: 'kubernetes-version, or image-source registry',
-    })
+  const refuse = (name: string, value: string | undefined, problem: string, allowed: string): void => {
+    if (value !== undefined) problems.push({ name, value, problem, allowed })
   }
+  const { kubectlVersion } = request
+  const exactKubectl = kubectlVersion === 'server' || kubectlVersion === 'none' ? undefined : kubectlVersion
+  const compiled = 'has no effect with image-source packages, which compiles its programs at the versions in images/'
+  const pulled = 'makes no sense with image-source packages, which pulls nothing'
+  refuse('node-image', request.nodeImage, pulled, 'kubernetes-version, or image-source registry')
+  refuse('provider-version', request.providerVersion, compiled, 'no provider-version, or image-source registry')
+  refuse('kubectl-version', exactKubectl, compiled, 'server, none, or image-source registry')
+  refuse('registry-mirror', request.registryMirror, pulled, 'no registry-mirror, or image-source registry')
+  refuse('download-base-url', request.downloadBaseUrl, compiled, 'no download-base-url, or image-source registry')
   return problems
 }
 
