@@ -14,3 +14,8 @@ export function clusterNameProblem(name: string): Problem | undefined {
     example: 'demo',
   }
 }
+
+/** kind's name for the context, the cluster and the user of a cluster. */
+export function contextOf(cluster: string): string {
+  return `kind-${cluster}`
+}

@@ -9,11 +9,11 @@ import { supportedArchitecture } from '../tools/platform.ts'
 import type { ToolCache } from '../tools/tool-cache.ts'
 import { advertiseHostPorts, advertiseRegistry } from './advertise.ts'
 import { claimCluster } from './claim.ts'
+import { contextOf } from './cluster-name.ts'
 import { collectEvidence, withCulprit } from './creation-failure.ts'
 import type { ImageSupply, SupplyContext } from './image-supply.ts'
 import { limitsToRaise, raiseLimits } from './inotify.ts'
 import { createKindCluster, type KindCluster } from './kind.ts'
-import { contextOf, exportKubeconfig } from './kubeconfig.ts'
 import { installKubectl } from './kubectl.ts'
 import { resolveKubernetesVersion, versionOfNodeImage } from './kubernetes-version.ts'
 import { loadBalancerRange } from './load-balancer-range.ts'
@@ -36,8 +36,6 @@ export interface SetupOptions {
   readonly toolCache?: ToolCache
   /** Where images and programs come from; default is what the request's image source means. */
   readonly supply?: (context: SupplyContext) => ImageSupply | Promise<ImageSupply>
-  /** A kubeconfig of the user's that shall get the context too. */
-  readonly exportKubeconfig?: string
   /** Use a cluster of this name that was made from the same request, after checking that it is ready. Without it such a cluster is an error. */
   readonly reuse?: boolean
   /** Called with each state as it is saved, the first time before anything is created. */
@@ -82,7 +80,7 @@ export async function setupCluster(host: Host, request: ClusterRequest, options:
     const made =
       present === undefined
         ? await create(host, request, supply, version, journal, deadline)
-        : await reuse(host, request, present, supply, deadline)
+        : await reuse(host, request, supply, journal, deadline)
     return await finish(host, request, options, supply, made, journal, deadline)
   } catch (error) {
     await collectEvidence(host, journal, error, present !== undefined)
@@ -124,11 +122,7 @@ async function create(
   deadline: number,
 ): Promise<Made> {
   const { folder, kubeconfig, logsPath } = journal.state
-  const raisedLimits = await limitsToRaise()
-  if (Object.keys(raisedLimits).length > 0) {
-    await journal.update({ raisedLimits })
-    await raiseLimits(host, raisedLimits)
-  }
+  await raiseLowLimits(host, journal)
   const made = await createKindCluster(host, {
     request,
     supply,
@@ -146,15 +140,27 @@ async function create(
   return { ...made, reused: false }
 }
 
+/** Recorded first, so that a kill in between leaves nothing raised. What an earlier run recorded is the true value of before. */
+async function raiseLowLimits(host: Host, journal: StateJournal): Promise<void> {
+  const low = await limitsToRaise()
+  if (Object.keys(low).length === 0) return
+  await journal.update({ raisedLimits: { ...low, ...journal.state.raisedLimits } })
+  await raiseLimits(host, low)
+}
+
 async function reuse(
   host: Host,
   request: ClusterRequest,
-  present: ClusterState,
   supply: ImageSupply,
+  journal: StateJournal,
   deadline: number,
 ): Promise<Made> {
+  const present = journal.state
   host.log.info(`cluster ${present.name} is there already, made at ${present.createdAt}; checking that it is ready`)
   const tool = await host.timings.phase('tools', () => supply.tool(host, 'kind', request.providerVersion ?? ''))
+  // Neither the kernel's limits nor its packet filter outlive a reboot: nodes start only where both are as they were when the cluster was made.
+  await raiseLowLimits(host, journal)
+  await host.timings.phase('network', () => supply.network(host))
   await host.timings.phase('start nodes', () => startNodes(host, present.name, deadline - host.clock.monotonic()))
   const { registry } = present
   const published =
@@ -192,11 +198,6 @@ async function finish(
   const kubectl = await host.timings.phase('kubectl', () =>
     installKubectl(host, supply, request.kubectlVersion, kubernetesVersion),
   )
-  if (options.exportKubeconfig !== undefined) {
-    // Recorded first, so that a kill in between leaves nothing behind.
-    await journal.update({ exportedTo: options.exportKubeconfig })
-    await exportKubeconfig(kubeconfig, options.exportKubeconfig)
-  }
   await journal.update({
     phase: 'ready',
     kubernetesVersion,

@@ -19,8 +19,6 @@ export interface ClusterState {
   readonly tools: Readonly<Record<string, { readonly version: string; readonly path: string }>>
   readonly kubeconfig: string
   readonly context: string
-  /** A kubeconfig of the user's into which the context was also written. */
-  readonly exportedTo?: string
   /** The cluster's own folder of files: kubeconfig, mirrors, logs. */
   readonly folder: string
   readonly logsPath: string

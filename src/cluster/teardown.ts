@@ -1,10 +1,9 @@
-import { readdir, rm } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { readdir, rm, rmdir } from 'node:fs/promises'
+import { basename, dirname, join, sep } from 'node:path'
 import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { clusterLabel, kindClusterLabel, listContainers, removeContainers, removeUnusedNetwork } from './docker.ts'
 import { restoreLimits } from './inotify.ts'
-import { unexportKubeconfig } from './kubeconfig.ts'
 import { type ClusterState, listStates, readState, removeState, saveState } from './state.ts'
 
 export interface TeardownOptions {
@@ -43,11 +42,6 @@ export async function teardownCluster(host: Host, name: string, options: Teardow
   if (state !== undefined) {
     await step('the network', async () => void removed.push(...(await leaveNetwork(host, state))))
     await step('the raised limits', async () => void removed.push(...(await leaveLimits(host, state))))
-    await step('the context', async () => {
-      if (state.exportedTo !== undefined && (await unexportKubeconfig(state.exportedTo, state.context))) {
-        removed.push(`context ${state.context} in ${state.exportedTo}`)
-      }
-    })
     await step('the files', async () => {
       await rm(state.kubeconfig, { force: true })
       await rm(`${state.kubeconfig}.lock`, { force: true })
@@ -59,6 +53,9 @@ export async function teardownCluster(host: Host, name: string, options: Teardow
         }
       } else {
         await rm(state.folder, { recursive: true, force: true })
+        // The folder of all clusters' folders goes with the last one; a folder somebody else gave us stays.
+        const parent = dirname(state.folder)
+        if (parent.startsWith(`${host.paths.state}${sep}`)) await rmdir(parent).catch(() => {})
       }
       removed.push(`folder ${state.folder}`)
     })
@@ -76,12 +73,12 @@ export async function teardownCluster(host: Host, name: string, options: Teardow
  */
 async function leaveNetwork(host: Host, state: ClusterState): Promise<string[]> {
   const { network } = state
-  if (network === undefined) return []
-  if (network.sealed) {
+  // Killed after the network was made and before it was recorded, a run leaves a state without it; there is but one sealed network, so its name is known.
+  if (network?.sealed ?? state.imageSource === 'packages') {
     const { removeNetworkIfUnused } = await import('../engine/network.ts')
-    return (await removeNetworkIfUnused(host)) ? [`network ${network.name} and its seal`] : []
+    return (await removeNetworkIfUnused(host)) ? [`network ${network?.name ?? 'k8s-platform'} and its seal`] : []
   }
-  if (!network.created) return []
+  if (network?.created !== true) return []
   if (await removeUnusedNetwork(host, network.name)) return [`network ${network.name}`]
   const heir = (await listStates(host)).find(
     (other) => other.name !== state.name && other.network?.name === network.name,

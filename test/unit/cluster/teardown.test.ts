@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { claimCluster } from '../../../src/cluster/claim.ts'
@@ -20,7 +20,7 @@ const lines = (...containers: string[]): string =>
   containers.map((name) => `id-${name}\t${name}\trunning\tworker`).join('\n')
 
 describe('teardownCluster', () => {
-  it('removes nodes, registry, network, context, files and state, and says so', async () => {
+  it('removes nodes, registry, network, files and state, and says so', async () => {
     const exec = scriptedExec([
       [/^docker ps .*kind\.cluster=demo/, lines('demo-control-plane', 'demo-worker')],
       [/^docker ps .*k8s-platform\.cluster=demo/, lines('demo-registry')],
@@ -29,20 +29,14 @@ describe('teardownCluster', () => {
     ])
     const host = testHost({ exec })
     const folder = join(host.paths.temp, 'demo')
-    const theirs = join(host.paths.temp, 'config')
     await mkdir(folder, { recursive: true })
     await writeFile(join(folder, 'kubeconfig'), 'x')
-    await writeFile(
-      theirs,
-      'contexts: [{name: mine, context: {cluster: mine, user: mine}}, {name: kind-demo, context: {cluster: kind-demo, user: kind-demo}}]\nclusters: [{name: mine}, {name: kind-demo}]\nusers: [{name: mine}, {name: kind-demo}]\ncurrent-context: kind-demo\n',
-    )
     await saveState(
       host,
       stateOf({
         name: 'demo',
         folder,
         kubeconfig: join(folder, 'kubeconfig'),
-        exportedTo: theirs,
         network: { name: 'kind', created: true, sealed: false },
       }),
     )
@@ -51,14 +45,41 @@ describe('teardownCluster', () => {
       'container demo-worker',
       'container demo-registry',
       'network kind',
-      `context kind-demo in ${theirs}`,
       `folder ${folder}`,
       'state demo',
     ])
-    expect(await readdir(host.paths.temp)).toEqual(['config'])
-    expect(await readFile(theirs, 'utf8')).not.toContain('kind-demo')
-    expect(await readFile(theirs, 'utf8')).toContain('mine')
+    expect(await readdir(host.paths.temp)).toEqual([])
     expect(await listStates(host)).toEqual([])
+  })
+
+  it('removes the sealed network also when the run was killed before it was recorded', async () => {
+    const exec = scriptedExec([
+      [/^docker ps/, ''],
+      [/^docker network ls/, 'id1\n'],
+      [/^docker network inspect/, '[{}]'],
+      [/^docker network rm k8s-platform$/, ''],
+      [/^nft --json list/, '{"nftables":[]}'],
+      [/^nft -f -/, ''],
+    ])
+    const host = testHost({ exec })
+    const folder = join(host.paths.temp, 'demo')
+    await saveState(host, stateOf({ name: 'demo', folder, phase: 'creating', imageSource: 'packages' }))
+    expect(await teardownCluster(host, 'demo')).toContain('network k8s-platform and its seal')
+    expect(exec.calls).toContain('docker network rm k8s-platform')
+  })
+
+  it('leaves no empty folder behind below the state, and keeps those of others', async () => {
+    const host = testHost({ exec: nothing() })
+    const folder = join(host.paths.state, 'clusters', 'demo')
+    await mkdir(folder, { recursive: true })
+    await saveState(host, stateOf({ name: 'demo', folder }))
+    await teardownCluster(host, 'demo')
+    await expect(stat(host.paths.state)).rejects.toMatchObject({ code: 'ENOENT' })
+    const theirs = join(host.paths.temp, 'demo')
+    await mkdir(theirs, { recursive: true })
+    await saveState(host, stateOf({ name: 'demo', folder: theirs }))
+    await teardownCluster(host, 'demo')
+    expect(await readdir(host.paths.temp)).toEqual([])
   })
 
   it('does nothing, twice, where nothing is', async () => {
