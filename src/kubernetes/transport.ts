@@ -110,7 +110,9 @@ export async function createTransport(clock: Clock, file: string, context: strin
         },
       })
       outgoing.on('response', resolve)
-      outgoing.on('error', reject)
+      outgoing.on('error', (error) =>
+        reject(outgoing.reusedSocket ? Object.assign(error, { reusedSocket: true }) : error),
+      )
       outgoing.end(request.body)
     })
   }
@@ -119,7 +121,7 @@ export async function createTransport(clock: Clock, file: string, context: strin
     config,
     async request(request) {
       const signal = AbortSignal.any([request.signal, deadlineSignal(request.timeoutMs)])
-      // An idle connection that the server closes just as we use it resets; one fresh try is safe for reads.
+      // An idle connection that the server closes just as we use it resets before the server has seen the request: one fresh try is safe.
       for (let attempt = 1; ; attempt++) {
         try {
           const response = await open({ ...request, signal })
@@ -129,7 +131,8 @@ export async function createTransport(clock: Clock, file: string, context: strin
           return { body, date }
         } catch (error) {
           if (error instanceof ApiError) throw error
-          if (attempt === 1 && request.method === 'GET' && !signal.aborted && isReset(error)) continue
+          if (attempt === 1 && !signal.aborted && isReset(error) && (request.method === 'GET' || wasReused(error)))
+            continue
           throw unreachable(request, server, error)
         }
       }
@@ -171,6 +174,11 @@ async function text(response: http.IncomingMessage): Promise<string> {
 function isReset(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException | undefined)?.code
   return code === 'ECONNRESET' || code === 'EPIPE' || (error instanceof Error && error.message === 'aborted')
+}
+
+/** On a kept connection, as Node marks the request (http.ClientRequest.reusedSocket). */
+function wasReused(error: unknown): boolean {
+  return (error as { reusedSocket?: boolean } | undefined)?.reusedSocket === true
 }
 
 function apiError(request: { method: string; path: string }, response: http.IncomingMessage, body: string): ApiError {

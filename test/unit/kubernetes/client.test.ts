@@ -215,6 +215,23 @@ describe('kubernetes client', () => {
     await expect(wait).rejects.toBeInstanceOf(InputError)
   })
 
+  it('tries again when a kept connection is closed just as it is used, also for a create; never on a fresh one', async () => {
+    const sockets = new Map<object, number>()
+    const { kubernetes, requests } = await serve((request, body, response) => {
+      const used = (sockets.get(request.socket) ?? 0) + 1
+      sockets.set(request.socket, used)
+      if (body.includes('always') || (body.includes('second') && sockets.size === 1)) request.socket.destroy()
+      else response.end(body)
+    })
+    const create = (name: string) =>
+      kubernetes.create({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'ns' } })
+    await create('first')
+    expect((await create('second')).metadata.name).toBe('second')
+    expect(sockets.size).toBe(2)
+    await expect(create('always')).rejects.toThrow('socket hang up')
+    expect(requests.filter((line) => line.startsWith('POST'))).toHaveLength(5)
+  })
+
   it('refuses a context the kubeconfig does not have, naming those it has', async () => {
     const file = path.join(mkdtempSync(path.join(tmpdir(), 'kubeconfig-')), 'config')
     writeFileSync(file, kubeconfig(1))
