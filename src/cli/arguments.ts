@@ -96,6 +96,8 @@ function readValue(flags: Record<string, FlagValue>, name: string, flag: Flag, t
           .map((part) => part.trim())
           .filter((part) => part !== '')
       : [text]
+  // An empty list would mean that nothing counts: nobody who types a comma says that.
+  if (values.length === 0) return bad(text, 'names nothing', (flag.of ?? ['one or more']).join(', '))
   const wrong = values.find((value) => flag.of?.includes(value) === false)
   if (wrong !== undefined) {
     const near = nearestName(wrong, flag.of ?? [])

@@ -5,7 +5,7 @@ export const exitCodes = {
   ok: 0,
   /** Something failed that is not listed below. */
   failed: 1,
-  /** Wrong flags, spec or environment: nothing was touched. */
+  /** Wrong flags, spec, values or host. */
   input: 2,
   /** This host, version or provider cannot do it. */
   unsupported: 3,
@@ -21,6 +21,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof InputError) return exitCodes.input
   if (error instanceof UnsupportedError) return exitCodes.unsupported
   if (error instanceof NotReadyError) return exitCodes.notReady
+  if (error instanceof CommandError && error.timedOut) return exitCodes.notReady
   if (error instanceof CancelledError) return exitCodes.cancelled
   if (error instanceof CommandError && error.killedBy === 'cancellation') return exitCodes.cancelled
   return exitCodes.failed

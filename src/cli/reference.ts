@@ -5,7 +5,7 @@ import { exitCodes } from './exit-codes.ts'
 const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   ok: 'Done; with assertions, the verdict is green.',
   failed: 'Something failed that none of the codes below describes.',
-  input: 'Wrong flags, spec or environment. Nothing was touched.',
+  input: 'Wrong flags, spec, values or host; the message names each.',
   unsupported: 'This host, version or provider cannot do it.',
   notReady: 'A deadline passed; the message names what was not ready and why.',
   red: 'Everything ran and the verdict of the assertions is red.',

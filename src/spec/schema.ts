@@ -84,7 +84,7 @@ export const verdicts = ['fail', 'inconclusive', 'skipped'] as const
 
 const assertions = z.strictObject({
   suites: z.array(z.enum(suites)).min(1).optional().describe('Suites to run.'),
-  failOn: z.array(z.enum(verdicts)).optional().describe('Verdicts that fail the run.'),
+  failOn: z.array(z.enum(verdicts)).min(1).optional().describe('Verdicts that fail the run.'),
   allowSkip: z.array(z.enum(suites)).optional().describe('Suites that may be skipped.'),
   timeout: duration.optional(),
 })

@@ -3,7 +3,13 @@ import { type Command, parseArguments, renderHelp } from '../../../src/cli/argum
 import { commands } from '../../../src/cli/commands.ts'
 import { exitCodeOf, exitCodes } from '../../../src/cli/exit-codes.ts'
 import { terminalLogger } from '../../../src/cli/terminal-logger.ts'
-import { CancelledError, InputError, NotReadyError, UnsupportedError } from '../../../src/process/errors.ts'
+import {
+  CancelledError,
+  CommandError,
+  InputError,
+  NotReadyError,
+  UnsupportedError,
+} from '../../../src/process/errors.ts'
 
 const command = (name: string): Command => {
   const found = commands.find((entry) => entry.name === name)
@@ -44,6 +50,12 @@ describe('arguments', () => {
     expect(parse).toThrow('--profile needs a value; example: --profile NAME')
   })
 
+  it('refuses a list without anything in it', () => {
+    expect(() => parseArguments(command('up'), ['--fail-on', ','])).toThrow(
+      '--fail-on (got ",") names nothing; allowed: fail, inconclusive, skipped',
+    )
+  })
+
   it('asks for the word of a command that needs one', () => {
     expect(() => parseArguments(command('images'), [])).toThrow('action is missing; allowed: build, list, prune')
     expect(() => parseArguments(command('images'), ['biuld'])).toThrow('did you mean build?')
@@ -69,6 +81,17 @@ describe('exit codes', () => {
     expect(exitCodeOf(new NotReadyError('x'))).toBe(exitCodes.notReady)
     expect(exitCodeOf(new CancelledError('x'))).toBe(exitCodes.cancelled)
     expect(exitCodeOf(new TypeError('a defect'))).toBe(exitCodes.failed)
+    const command = {
+      command: 'kind',
+      exitCode: 1,
+      killedBy: null,
+      timedOut: false,
+      stdout: '',
+      stderr: '',
+      durationMs: 1,
+    }
+    expect(exitCodeOf(new CommandError(command))).toBe(exitCodes.failed)
+    expect(exitCodeOf(new CommandError({ ...command, exitCode: null, timedOut: true }))).toBe(exitCodes.notReady)
   })
 })
 

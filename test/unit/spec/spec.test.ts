@@ -52,6 +52,7 @@ assertions:
     ['', /platform.yaml \(got "null"\) is not an object/],
     ['apiVersion: v1', /apiVersion \(got "v1"\) is not known; allowed: k8s-platform\/v1/],
     ['apiVersion: k8s-platform/v1\napiVersion: k8s-platform/v1', /is not YAML: Map keys must be unique/],
+    ['apiVersion: k8s-platform/v1\nassertions: { failOn: [] }', /assertions.failOn \(got "\[\]"\) is too small/],
     ['apiVersion: k8s-platform/v1\ncluster:\n  timeout: soon', /cluster.timeout \(got "soon"\) is not a duration/],
   ])('refuses %j', (text, expected) => {
     expect(problems(text)).toMatch(expected)
