@@ -9,13 +9,15 @@ const run = promisify(execFile)
 export type HostSnapshot = Readonly<Record<string, readonly string[]>>
 
 /** Folders in which a forgotten file would be noticed. Caches are the product's to keep; the rest of the list is everybody's. */
-const watchedFolders = ['/etc', '/usr/local', '/run', '/tmp', '/var/lib/k8s-platform', '/opt', '/root']
+const watchedFolders = ['/etc', '/usr/local', '/run', '/var/lib/k8s-platform', '/opt', '/root']
+/** What programs share: anything new in them is noticed, but not what happens inside of folders that were there before, whoever works in those. */
+const sharedFolders = ['/tmp', '/var/tmp']
 /** Settings of the kernel that clusters want changed. */
 const watchedSysctls = ['fs.inotify.max_user_instances', 'fs.inotify.max_user_watches', 'net.ipv4.ip_forward']
 const ignored = [
-  // Others write here all the time: the system itself, package managers, test runners, this session's editor.
+  // Others write here all the time: the system itself, package managers, test runners.
   /^\/run\/(docker|containerd|systemd|user|lock|utmp|mount|udev|shm|sudo|dbus|k8s-platform\/.*\.lock)/,
-  /^\/tmp\/(kp|bash_jobs|node-compile-cache|v8-compile-cache|vitest|k8s-platform-test-|kubeconfig-|go-build|playwright|pytest)/,
+  /^\/tmp\/(node-compile-cache|v8-compile-cache|vitest|k8s-platform-test-|kubeconfig-|go-build|playwright|pytest)/,
   /^\/root\/(\.cache|\.npm|go|\.config|\.local\/share|\.cargo|\.rustup|\.pyenv|\.m2|\.gnupg|\.docker\/buildx)/,
   /^\/etc\/(mtab|resolv\.conf|hosts)$/,
 ]
@@ -50,7 +52,10 @@ export async function hostSnapshot(): Promise<HostSnapshot> {
     ),
     namespaces: networkNamespaces(),
     processes: processes(),
-    files: watchedFolders.flatMap((folder) => files(folder)),
+    files: [
+      ...watchedFolders.flatMap((folder) => files(folder)),
+      ...sharedFolders.flatMap((folder) => entries(folder)),
+    ],
   }
 }
 
@@ -131,10 +136,14 @@ function pids(): number[] {
     .map(Number)
 }
 
+function entries(folder: string): string[] {
+  return names(folder)
+    .map((name) => path.join(folder, name))
+    .filter((full) => !ignored.some((pattern) => pattern.test(full)))
+}
+
 function files(folder: string): string[] {
-  return names(folder).flatMap((name) => {
-    const full = path.join(folder, name)
-    if (ignored.some((pattern) => pattern.test(full))) return []
+  return entries(folder).flatMap((full) => {
     try {
       return lstatSync(full).isDirectory() ? [`${full}/`, ...files(full)] : [full]
     } catch {
