@@ -8,7 +8,10 @@ import { repositoryRoot } from './repository.ts'
  * because vitest runs what matches any of its arguments.
  */
 const [folder = 'test', ...rest] = process.argv.slice(2)
-const filters = rest.some((argument) => existsSync(path.join(repositoryRoot, argument))) ? rest : [folder, ...rest]
+// Also one that does not exist: vitest then finds no file and says so.
+const named = (argument: string): boolean =>
+  argument.startsWith('test/') || existsSync(path.join(repositoryRoot, argument))
+const filters = rest.some(named) ? rest : [folder, ...rest]
 const vitest = path.join(repositoryRoot, 'node_modules', 'vitest', 'vitest.mjs')
 const result = spawnSync(process.execPath, [vitest, 'run', ...filters], {
   cwd: repositoryRoot,
