@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type { ImageSource } from '../cluster/provider.ts'
 import { listStates } from '../cluster/state.ts'
 import { chooseImageSource } from '../pipeline/choose-image-source.ts'
@@ -47,6 +48,7 @@ export function targetCluster(
 
 /** What the cluster was made with where it is one of ours on this host, else what the settings say. */
 export async function imageSourceOf(host: Host, settings: Settings, target: TargetCluster): Promise<ImageSource> {
-  const made = (await listStates(host)).find((state) => state.kubeconfig === target.kubeconfig)
-  return made?.imageSource ?? (await chooseImageSource(host, settings.cluster.imageSource))
+  const kubeconfig = path.resolve(target.kubeconfig)
+  const made = (await listStates(host)).find((state) => path.resolve(state.kubeconfig) === kubeconfig)
+  return made?.imageSource ?? (await chooseImageSource(host, settings.cluster.imageSource, settings.cluster))
 }

@@ -1,7 +1,6 @@
 import path from 'node:path'
-import { runSuites } from '../assert/run-suites.ts'
 import { readState } from '../cluster/state.ts'
-import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
+import { proveSuites } from '../pipeline/prove-suites.ts'
 import { InputError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { renderTableText } from '../report/table.ts'
@@ -14,19 +13,11 @@ export const assert: RunCommand = async (host, command, parsed, print) => {
   const { settings } = await settingsOf(host, command, parsed)
   const name = settings.cluster.name ?? defaultClusterName
   const target = await targetCluster(host, parsed, name)
-  const { suites, suitesByName, failOn, allowSkip, timeoutMs } = settings.assertions
   const reportDir = text(parsed, 'report-dir') ?? path.join(host.paths.state, 'clusters', name, 'report')
-  const record = await runSuites(host, {
-    kubernetes: await createKubernetes(host, target),
-    // Probe pods are removed also after Ctrl-C.
-    cleanup: await createKubernetes({ ...host, signal: new AbortController().signal }, target),
-    // Nobody named any: those that fit the target.
-    suites: suitesByName ? suites : [],
-    allowSkip: suitesByName ? allowSkip : suites,
+  const record = await proveSuites(host, settings.assertions, {
+    ...target,
     target: text(parsed, 'target') === 'generic' ? 'generic' : 'voting-app',
     namespace: settings.app.namespace,
-    failOn,
-    timeoutMs,
     reportDir,
   })
   print(renderTableText(record, { color: process.stdout.isTTY === true, width: process.stdout.columns ?? 120 }))

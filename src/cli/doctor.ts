@@ -4,11 +4,12 @@ import { supplyFor } from '../cluster/supply.ts'
 import { engineFacts } from '../engine/facts.ts'
 import { preflightProblems } from '../engine/preflight.ts'
 import { chooseImageSource } from '../pipeline/choose-image-source.ts'
+import { requestOf } from '../pipeline/request-of.ts'
 import { InputError, messageOf, renderProblems, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { supportedArchitecture } from '../tools/platform.ts'
 import { exitCodes } from './exit-codes.ts'
-import { type RunCommand, requestOf, settingsOf } from './run-command.ts'
+import { type RunCommand, settingsOf } from './run-command.ts'
 
 interface Finding {
   readonly name: string
@@ -42,7 +43,7 @@ export const doctor: RunCommand = async (host, command, parsed, print) => {
     () => supportedArchitecture(machine),
     (found) => `Linux ${found}`,
   )
-  const source = await chooseImageSource(host, settings.cluster.imageSource)
+  const source = await chooseImageSource(host, settings.cluster.imageSource, settings.cluster)
   findings.push({ name: 'images', ok: true, text: `image-source ${source}` })
   if (architecture !== undefined) {
     const request = requestOf(settings, { name: 'doctor', imageSource: source })

@@ -1,5 +1,4 @@
 import { access } from 'node:fs/promises'
-import type { ClusterRequest, ImageSource } from '../cluster/provider.ts'
 import type { Host } from '../process/host.ts'
 import { type LoadedSpec, loadSpec } from '../spec/load-spec.ts'
 import { resolveSettings, type Settings } from '../spec/settings.ts'
@@ -52,12 +51,4 @@ function exists(file: string): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-/** The cluster to ask for, once its name and image source are settled. */
-export function requestOf(
-  settings: Settings,
-  settled: { readonly name: string; readonly imageSource: ImageSource },
-): ClusterRequest {
-  return { ...settings.cluster, provider: settings.provider, ...settled }
 }

@@ -23,7 +23,10 @@ export const up: RunCommand = async (host, command, parsed, print) => {
   const reportDir = text(parsed, 'report-dir') ?? path.join(folder, 'report')
   const platform = await provePlatform(host, settings, {
     clusterName,
-    imageSource: await chooseImageSource(host, settings.cluster.imageSource),
+    imageSource: await chooseImageSource(host, settings.cluster.imageSource, {
+      ...settings.cluster,
+      name: clusterName,
+    }),
     through: (text(parsed, 'through') as Stage | undefined) ?? 'assert',
     reportDir,
     setup: { owner: await currentOwner({ pid: process.pid, kind: 'person' }), machine: process, folder, reuse: true },

@@ -1,7 +1,5 @@
-import { runSuites } from '../assert/run-suites.ts'
 import { type SetupOptions, type SetupResult, setupCluster } from '../cluster/create-cluster.ts'
 import type { ImageSource } from '../cluster/provider.ts'
-import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
 import { installMetricsServer } from '../platform/metrics-server.ts'
 import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
@@ -11,6 +9,8 @@ import { deployVotingApp, type VotingAppDeployment } from '../voting-app/deploy.
 import { findHelm } from '../voting-app/find-helm.ts'
 import { prepareVotingAppImages } from '../voting-app/image-plan.ts'
 import { abortableHost } from './abortable-host.ts'
+import { proveSuites } from './prove-suites.ts'
+import { requestOf } from './request-of.ts'
 
 /** How far to go; each stage includes those before it. */
 export const stages = ['cluster', 'platform', 'app', 'assert'] as const
@@ -96,12 +96,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
     }
   }
 
-  const request = {
-    ...settings.cluster,
-    provider: settings.provider,
-    name: options.clusterName,
-    imageSource: options.imageSource,
-  }
+  const request = requestOf(settings, { name: options.clusterName, imageSource: options.imageSource })
   // Never given up: its failure is always its own.
   const [made] = await Promise.allSettled([
     setupCluster(host, request, {
@@ -122,36 +117,15 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
   const deployed = await app
   if (deployed === undefined) return { cluster }
   if (!reaches('assert')) return { cluster, app: deployed }
-  const record = await prove(host, settings, options, cluster, deployed)
-  return { cluster, app: deployed, record }
-}
-
-async function prove(
-  host: Host,
-  settings: Settings,
-  options: PlatformOptions,
-  cluster: SetupResult,
-  app: VotingAppDeployment,
-): Promise<RunRecord> {
-  const { suites, suitesByName, failOn, allowSkip, timeoutMs } = settings.assertions
-  const target = { kubeconfig: cluster.kubeconfig, context: cluster.context }
-  const kubernetes = await createKubernetes(host, target)
-  // Probe pods are removed also when the run is cancelled.
-  const cleanup = await createKubernetes({ ...host, signal: new AbortController().signal }, target)
-  return await runSuites(host, {
-    kubernetes,
-    cleanup,
-    suites,
-    // A suite that nobody named may be skipped: it is then reported, not an error.
-    allowSkip: suitesByName ? allowSkip : suites,
+  const { voteUrl, resultUrl } = deployed
+  const record = await proveSuites(host, settings.assertions, {
+    kubeconfig: cluster.kubeconfig,
+    context: cluster.context,
     target: 'voting-app',
-    namespace: app.namespace,
-    failOn,
-    timeoutMs,
+    namespace: deployed.namespace,
     reportDir: options.reportDir,
     expected: { nodes: cluster.nodes.length },
-    ...(app.voteUrl === undefined || app.resultUrl === undefined
-      ? {}
-      : { urls: { vote: app.voteUrl, result: app.resultUrl } }),
+    ...(voteUrl === undefined || resultUrl === undefined ? {} : { urls: { vote: voteUrl, result: resultUrl } }),
   })
+  return { cluster, app: deployed, record }
 }
