@@ -61,7 +61,8 @@ export const contract = defineAction({
     },
     'probe-image': {
       type: 'string',
-      description: 'Node.js image that the probe pods run. Default: the official one, pinned by its version.',
+      description:
+        'Node.js image that the probe pods run. Default: `docker.io/library/node:24-bookworm-slim`, a tag that moves with its patch releases.',
       example: 'registry.example.com/library/node:24-bookworm-slim',
       pattern: { regex: /^[a-zA-Z0-9][\w.:/@-]*$/, allowed: 'an image reference' },
     },

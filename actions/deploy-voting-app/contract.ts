@@ -35,7 +35,7 @@ export const contract = defineAction({
     timeout: {
       type: 'duration',
       spec: 'app.timeout',
-      description: 'Deadline for images and rollout together. Default: `5m`.',
+      description: 'Deadline for Helm and the rollout. Images have 15 minutes of their own before it. Default: `5m`.',
       example: '8m',
     },
   },

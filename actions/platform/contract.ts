@@ -53,6 +53,7 @@ export const contract = defineAction({
     kubeconfig: 'Path of the kubeconfig file, mode 0600, gone with the job.',
     context: 'Context in it.',
     'cluster-name': 'Name of the cluster.',
+    'logs-path': 'Folder where evidence lies when something fails.',
     'vote-url': 'URL of the page to vote on; empty before stage `app`.',
     'result-url': 'URL of the live results; empty before stage `app`.',
     verdict: '`pass` or `fail`; empty before stage `assert`.',

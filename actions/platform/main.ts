@@ -1,6 +1,7 @@
 import { reportAssertions } from '../../src/action/assertion-outputs.ts'
 import { jobClusterName, jobOwner, rememberCluster, toolFolders } from '../../src/action/job-cluster.ts'
 import { jobSettings } from '../../src/action/job-settings.ts'
+import { reportFolder } from '../../src/action/report-folder.ts'
 import { runAction } from '../../src/action/run.ts'
 import { runnerToolCache } from '../../src/action/runner-tool-cache.ts'
 import { chooseImageSource } from '../../src/pipeline/choose-image-source.ts'
@@ -13,16 +14,20 @@ await runAction(contract, async (context) => {
   const settings = await jobSettings(context)
   requireKind(settings)
   const toolCache = await runnerToolCache(environment.raw)
-  const reportDir = inputs['report-dir'] ?? `${host.paths.temp}/k8s-platform-report`
+  const reportDir = await reportFolder(host.paths.temp, inputs['report-dir'])
+  const remember = rememberCluster(context)
   const { cluster, app, record } = await provePlatform(host, settings, {
     clusterName: settings.cluster.name ?? jobClusterName(environment),
-    imageSource: await chooseImageSource(host, settings.cluster.imageSource),
+    imageSource: await chooseImageSource(host, settings.cluster.imageSource, settings.cluster),
     through: inputs.through,
     reportDir,
     setup: {
       owner: await jobOwner(environment),
       machine: process,
-      onState: rememberCluster(context),
+      onState: (state) => {
+        remember(state)
+        outputs.set('logs-path', state.logsPath)
+      },
       ...(toolCache === undefined ? {} : { toolCache }),
     },
   })

@@ -110,6 +110,7 @@ export const contract = defineAction({
     },
     'download-base-url': {
       type: 'string',
+      spec: 'cluster.downloadBaseUrl',
       description:
         'Replaces scheme and host of the downloads of kind and kubectl; their digests are checked all the same. Default: where the projects publish them.',
       example: 'https://mirror.example.com/releases',
@@ -149,7 +150,8 @@ export const contract = defineAction({
     timeout: {
       type: 'duration',
       spec: 'cluster.timeout',
-      description: 'Deadline for the whole step. Default: `10m`.',
+      description:
+        'Deadline for making the cluster and for its being ready. What is compiled first with `image-source: packages` does not count. Default: `10m`.',
       example: '15m',
     },
     cleanup: cleanupInput,

@@ -3,25 +3,26 @@ import { jobSettings } from '../../src/action/job-settings.ts'
 import { runAction } from '../../src/action/run.ts'
 import { runnerToolCache } from '../../src/action/runner-tool-cache.ts'
 import { chooseImageSource } from '../../src/pipeline/choose-image-source.ts'
+import { requestOf } from '../../src/pipeline/request-of.ts'
+import { requireKind } from '../../src/spec/settings.ts'
 import { contract } from './contract.ts'
 import { setClusterOutputs } from './outputs.ts'
 
 await runAction(contract, async (context) => {
   const { inputs, environment, host } = context
   const settings = await jobSettings(context)
-  const baseUrl = inputs['download-base-url']
-  const request = {
-    ...settings.cluster,
-    provider: settings.provider,
+  requireKind(settings)
+  const request = requestOf(settings, {
     name: settings.cluster.name ?? jobClusterName(environment),
-    imageSource: await chooseImageSource(host, settings.cluster.imageSource),
-    ...(baseUrl === undefined ? {} : { downloadBaseUrl: baseUrl }),
-  }
+    imageSource: await chooseImageSource(host, settings.cluster.imageSource, settings.cluster),
+  })
   const toolCache = await runnerToolCache(environment.raw)
   const common = { machine: process, ...(toolCache === undefined ? {} : { toolCache }) }
   if (inputs['install-only']) {
     const { installTools } = await import('./install-tools.ts')
-    for (const folder of toolFolders(await installTools(host, request, common))) context.addPath(folder)
+    const { tools, providerVersion } = await installTools(host, request, common)
+    context.outputs.set('provider-version', providerVersion)
+    for (const folder of toolFolders(tools)) context.addPath(folder)
     return
   }
   const { setupCluster } = await import('../../src/cluster/create-cluster.ts')
