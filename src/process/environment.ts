@@ -1,11 +1,15 @@
 import path from 'node:path'
 
-/** Every variable of ours, in one place: what it does and where it is read. Everything else comes by inputs, spec or flags. */
+/** Every variable of ours, in one place. Everything else comes by inputs, spec or flags. */
 export const variables = {
   K8S_PLATFORM_STATE_DIR:
     'Folder for what a later run must know to clean up. Default: $XDG_STATE_HOME/k8s-platform or ~/.local/state/k8s-platform.',
   K8S_PLATFORM_CACHE_DIR:
     'Folder for built images and downloads; may be deleted at any time. Default: $XDG_CACHE_HOME/k8s-platform or ~/.cache/k8s-platform.',
+  K8S_PLATFORM_NIGHTLY:
+    "Only for this repository's tests: set and not empty, tests with generated input try ten times as much. `npm run test:nightly` sets it.",
+  K8S_PLATFORM_E2E_KUBECONFIG:
+    "Only for this repository's tests: kubeconfig of a cluster with the voting app, for work on one drill; without it they take the cluster they share.",
 } as const
 
 type Environment = Readonly<Record<string, string | undefined>>
