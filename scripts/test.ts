@@ -5,7 +5,8 @@ import { repositoryRoot } from './repository.ts'
 
 /**
  * `npm test`: everything, the real cluster included, on this machine. Ends with `N passed, N failed`; what crashes, or runs nothing, counts as failed.
- * `--nightly` lets tests with generated input try more of it. Names of steps may be given to run only those.
+ * `--nightly` adds a machine without an engine, from nothing and back, and lets tests with generated input try more of it. Names of steps may be given to run only
+ * those.
  */
 interface Counts {
   passed: number
@@ -33,6 +34,7 @@ const steps: readonly Step[] = [
     .map((folder) => ({ name: folder, run: () => goTest(folder) })),
   { name: 'voting-app', run: votingApp },
   { name: 'e2e', run: () => vitest('e2e') },
+  ...(nightly ? [{ name: 'from-nothing', run: () => vitest('nightly') }] : []),
 ]
 
 const selected = steps.filter((step) => wanted.length === 0 || wanted.includes(step.name))
