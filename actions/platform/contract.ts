@@ -1,5 +1,6 @@
 import { cleanupInput, jobStatusInput, logsInput, specInputs } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
+import { stages } from '../../src/pipeline/stages.ts'
 
 /** The root action: the whole pipeline in one step. What it has no input for stands in the spec. */
 export const contract = defineAction({
@@ -10,7 +11,7 @@ export const contract = defineAction({
     ...specInputs,
     through: {
       type: 'choice',
-      of: ['cluster', 'platform', 'app', 'assert'],
+      of: stages,
       default: 'assert',
       description: 'Last stage to run.',
       example: 'app',

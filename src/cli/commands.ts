@@ -1,3 +1,4 @@
+import { stages } from '../pipeline/stages.ts'
 import { suites, verdicts } from '../spec/schema.ts'
 import type { Command, Flag } from './arguments.ts'
 
@@ -97,7 +98,7 @@ const assertions: Readonly<Record<string, Flag>> = {
   'report-dir': { type: 'string', value: 'DIR', description: 'Folder for JUnit, JSON and HTML reports.' },
 }
 
-export const throughStages = ['cluster', 'platform', 'app', 'assert'] as const
+const through: Flag = { type: 'string', of: stages, description: 'Stop after this stage. Default: assert.' }
 
 /** The command line, the one definition: parsing, help and docs/cli.md come from here. */
 export const commands = [
@@ -109,7 +110,7 @@ export const commands = [
       ...clusterName,
       ...cluster,
       ...assertions,
-      through: { type: 'string', of: throughStages, description: 'Stop after this stage. Default: assert.' },
+      through,
       'install-docker': installDocker,
       ...verbose,
     },
@@ -134,7 +135,7 @@ export const commands = [
   {
     name: 'plan',
     summary: 'what up would do here, without doing it',
-    flags: { ...spec, ...clusterName, ...cluster, ...assertions, ...verbose },
+    flags: { ...spec, ...clusterName, ...cluster, ...assertions, through, ...verbose },
   },
   {
     name: 'assert',

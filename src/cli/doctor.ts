@@ -1,15 +1,12 @@
-import { resolveKubernetesVersion } from '../cluster/kubernetes-version.ts'
 import type { ClusterRequest } from '../cluster/provider.ts'
-import { supplyFor } from '../cluster/supply.ts'
 import { engineFacts } from '../engine/facts.ts'
 import { preflightProblems } from '../engine/preflight.ts'
-import { chooseImageSource } from '../pipeline/choose-image-source.ts'
-import { requestOf } from '../pipeline/request-of.ts'
 import { InputError, messageOf, renderProblems, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { requireKind } from '../spec/settings.ts'
 import { supportedArchitecture } from '../tools/platform.ts'
 import { exitCodes } from './exit-codes.ts'
-import { type RunCommand, settingsOf } from './run-command.ts'
+import { type RunCommand, settingsOf, settledRequest, versionFor } from './run-command.ts'
 
 interface Finding {
   readonly name: string
@@ -22,6 +19,7 @@ const gibibyte = 1024 ** 3
 /** Looks at everything `up` will need, changes nothing, and stops at nothing: all findings at once. */
 export const doctor: RunCommand = async (host, command, parsed, print) => {
   const { settings } = await settingsOf(host, command, parsed)
+  requireKind(settings)
   const findings: Finding[] = []
   const check = async <T>(
     name: string,
@@ -43,16 +41,13 @@ export const doctor: RunCommand = async (host, command, parsed, print) => {
     () => supportedArchitecture(machine),
     (found) => `Linux ${found}`,
   )
-  const source = await chooseImageSource(host, settings.cluster.imageSource, settings.cluster)
+  const request = await settledRequest(host, settings)
+  const source = request.imageSource
   findings.push({ name: 'images', ok: true, text: `image-source ${source}` })
   if (architecture !== undefined) {
-    const request = requestOf(settings, { name: 'doctor', imageSource: source })
     const version = await check(
       'kubernetes',
-      async () => {
-        const supply = await supplyFor({ request, architecture })
-        return resolveKubernetesVersion(request.kubernetesVersion, source, await supply.versions(host)).version
-      },
+      () => versionFor(host, request, architecture),
       (found) => `Kubernetes ${found}`,
     )
     if (version !== undefined) findings.push(...(await hostFindings(host, request, version)))

@@ -1,7 +1,14 @@
 import { access } from 'node:fs/promises'
+import { resolveKubernetesVersion, versionOfNodeImage } from '../cluster/kubernetes-version.ts'
+import type { ClusterRequest } from '../cluster/provider.ts'
+import { supplyFor } from '../cluster/supply.ts'
+import { chooseImageSource } from '../pipeline/choose-image-source.ts'
+import { requestOf } from '../pipeline/request-of.ts'
+import type { Stage } from '../pipeline/stages.ts'
 import type { Host } from '../process/host.ts'
 import { type LoadedSpec, loadSpec } from '../spec/load-spec.ts'
 import { resolveSettings, type Settings } from '../spec/settings.ts'
+import type { Architecture } from '../tools/platform.ts'
 import type { Command, Parsed } from './arguments.ts'
 
 /** One command: resolves with the exit code. `print` is for the answer (stdout); the host's log is for the way there (stderr). */
@@ -51,4 +58,27 @@ function exists(file: string): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** The cluster to ask for: named, and with the image source that a cluster of that name or the network here decides. */
+export async function settledRequest(host: Host, settings: Settings): Promise<ClusterRequest> {
+  const name = settings.cluster.name ?? defaultClusterName
+  const hints = { ...settings.cluster, name }
+  return requestOf(settings, {
+    name,
+    imageSource: await chooseImageSource(host, settings.cluster.imageSource, hints),
+  })
+}
+
+/** The exact Kubernetes version that a request gets. @throws InputError where there is none. */
+export async function versionFor(host: Host, request: ClusterRequest, architecture: Architecture): Promise<string> {
+  if (request.nodeImage !== undefined)
+    return versionOfNodeImage(request.nodeImage) ?? request.kubernetesVersion ?? 'unknown'
+  const supply = await supplyFor({ request, architecture })
+  return resolveKubernetesVersion(request.kubernetesVersion, request.imageSource, await supply.versions(host)).version
+}
+
+/** The stage to stop after; all of them by default. */
+export function throughOf(parsed: Parsed): Stage {
+  return (text(parsed, 'through') as Stage | undefined) ?? 'assert'
 }

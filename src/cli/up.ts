@@ -1,11 +1,10 @@
 import path from 'node:path'
 import { currentOwner } from '../cluster/owner.ts'
-import { chooseImageSource } from '../pipeline/choose-image-source.ts'
-import { type Platform, provePlatform, type Stage } from '../pipeline/prove-platform.ts'
+import { type Platform, provePlatform } from '../pipeline/prove-platform.ts'
 import { renderTableText } from '../report/table.ts'
 import { requireKind } from '../spec/settings.ts'
 import { exitCodes } from './exit-codes.ts'
-import { defaultClusterName, type RunCommand, settingsOf, text } from './run-command.ts'
+import { type RunCommand, settingsOf, settledRequest, text, throughOf } from './run-command.ts'
 
 /** From nothing to a proven platform. Run again, it finds the cluster and proves it again. */
 export const up: RunCommand = async (host, command, parsed, print) => {
@@ -18,16 +17,13 @@ export const up: RunCommand = async (host, command, parsed, print) => {
   }
   const { ensureEngine } = await import('../engine/ensure.ts')
   await ensureEngine(host, { install: parsed.flags['install-docker'] === true })
-  const clusterName = settings.cluster.name ?? defaultClusterName
+  const { name: clusterName, imageSource } = await settledRequest(host, settings)
   const folder = path.join(host.paths.state, 'clusters', clusterName)
   const reportDir = text(parsed, 'report-dir') ?? path.join(folder, 'report')
   const platform = await provePlatform(host, settings, {
     clusterName,
-    imageSource: await chooseImageSource(host, settings.cluster.imageSource, {
-      ...settings.cluster,
-      name: clusterName,
-    }),
-    through: (text(parsed, 'through') as Stage | undefined) ?? 'assert',
+    imageSource,
+    through: throughOf(parsed),
     reportDir,
     setup: { owner: await currentOwner({ pid: process.pid, kind: 'person' }), machine: process, folder, reuse: true },
   })

@@ -11,10 +11,7 @@ import { prepareVotingAppImages } from '../voting-app/image-plan.ts'
 import { abortableHost } from './abortable-host.ts'
 import { proveSuites } from './prove-suites.ts'
 import { requestOf } from './request-of.ts'
-
-/** How far to go; each stage includes those before it. */
-export const stages = ['cluster', 'platform', 'app', 'assert'] as const
-export type Stage = (typeof stages)[number]
+import { reaches, type Stage } from './stages.ts'
 
 export interface PlatformOptions {
   readonly clusterName: string
@@ -41,7 +38,7 @@ const imagesMs = 900_000
  * cluster is finished all the same where only something on it failed: half made, the next run could but remove it.
  */
 export async function provePlatform(host: Host, settings: Settings, options: PlatformOptions): Promise<Platform> {
-  const reaches = (stage: Stage): boolean => stages.indexOf(options.through) >= stages.indexOf(stage)
+  const reached = (stage: Stage): boolean => reaches(options.through, stage)
   // The first failure ends what runs beside it, programs too, so that nothing goes on in a cluster that is being given up.
   const giveUp = new AbortController()
   const inner = abortableHost(host, giveUp.signal)
@@ -55,7 +52,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
       return undefined
     })
 
-  const images = reaches('app')
+  const images = reached('app')
     ? host.timings.phase('app images', () =>
         prepareVotingAppImages(inner, {
           images: settings.app.images,
@@ -65,7 +62,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
       )
     : undefined
   // Cold, helm is compiled: also while the nodes boot.
-  const helm = reaches('app') ? findHelm(inner, options.imageSource) : undefined
+  const helm = reached('app') ? findHelm(inner, options.imageSource) : undefined
   // Their failure counts from when it happens, not from when the app would need them.
   const early = [images === undefined ? undefined : run(images), helm === undefined ? undefined : run(helm)]
 
@@ -74,7 +71,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
   const start = (kubeconfig: string, context: string, imagesReady: Promise<void>): void => {
     if (giveUp.signal.aborted) return
     const target = { kubeconfig, context }
-    if (reaches('platform') && settings.components.includes('metrics-server')) {
+    if (reached('platform') && settings.components.includes('metrics-server')) {
       beside.push(run(imagesReady.then(() => installMetricsServer(inner, target))))
     }
     if (images !== undefined) {
@@ -116,7 +113,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
   const cluster = made.value
   const deployed = await app
   if (deployed === undefined) return { cluster }
-  if (!reaches('assert')) return { cluster, app: deployed }
+  if (!reached('assert')) return { cluster, app: deployed }
   const { voteUrl, resultUrl } = deployed
   const record = await proveSuites(host, settings.assertions, {
     kubeconfig: cluster.kubeconfig,
