@@ -8,7 +8,7 @@ export interface WaitOptions<T> {
   /** The current reason it is not, for the log and the error: `worker2 NotReady: cni plugin not initialized`. */
   readonly explain: (value: T) => string
   readonly timeoutMs: number
-  /** Pause between looks. Default 250 ms. Prefer a watch (src/kubernetes/watch-until.ts) wherever the thing awaited is in the API. */
+  /** Pause between looks. Default 250 ms. Prefer a watch (`Kubernetes.until`) wherever the thing awaited is in the API. */
   readonly intervalMs?: number
   readonly hint?: string
 }

@@ -1,0 +1,64 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { expect, it } from 'vitest'
+import { withFileLock } from '../../../src/process/file-lock.ts'
+import type { Host } from '../../../src/process/host.ts'
+import { testHost } from '../../support/test-host.ts'
+
+const options = { timeoutMs: 5_000, doing: 'is at work' }
+
+async function lockFile(host: Host, content?: string): Promise<string> {
+  const file = join(host.paths.cache, 'lock')
+  await mkdir(dirname(file), { recursive: true })
+  if (content !== undefined) await writeFile(file, content)
+  return file
+}
+
+async function mostInside(host: Host, file: string, runs: number): Promise<number> {
+  let inside = 0
+  let most = 0
+  const use = () =>
+    withFileLock(host, file, options, async () => {
+      most = Math.max(most, ++inside)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      inside--
+    })
+  await Promise.all(Array.from({ length: runs }, use))
+  return most
+}
+
+it('lets one in at a time and leaves nothing behind', async () => {
+  const host = testHost()
+  const file = await lockFile(host)
+  expect(await mostInside(host, file, 4)).toBe(1)
+  expect(await readdir(host.paths.cache)).toEqual([])
+})
+
+it.each([
+  [
+    'of a process that is gone, though its id is in use again',
+    JSON.stringify({ pid: 1, startTicks: 'x', bootId: 'y' }),
+  ],
+  ['that is empty', ''],
+])('takes over a lock %s', async (_what, content) => {
+  const host = testHost()
+  const file = await lockFile(host, content)
+  expect(await withFileLock(host, file, options, () => readFile(file, 'utf8'))).toContain(`"pid":${process.pid}`)
+  expect(await readdir(host.paths.cache)).toEqual([])
+})
+
+it('lets only one of several waiters take over', async () => {
+  const host = testHost()
+  const file = await lockFile(host, JSON.stringify({ pid: 1, startTicks: 'x', bootId: 'y' }))
+  expect(await mostInside(host, file, 4)).toBe(1)
+})
+
+it('fails at once where the file cannot be written', async () => {
+  const host = testHost()
+  const file = await lockFile(host)
+  await mkdir(file)
+  await writeFile(join(file, 'x'), '')
+  const started = performance.now()
+  await expect(withFileLock(host, join(file, 'x', 'lock'), options, async () => {})).rejects.toThrow(/ENOTDIR|EEXIST/)
+  expect(performance.now() - started).toBeLessThan(2_000)
+})
