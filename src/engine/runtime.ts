@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { CommandError, UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { goVersion, withPackageCaches } from '../process/package-caches.ts'
 import { exists, type Machine, readText } from './machine.ts'
 import { engineFolder } from './record.ts'
 
@@ -23,7 +24,7 @@ export async function buildRuntime(host: Host, machine: Machine): Promise<string
     await host.exec.run('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', target, '.'], {
       cwd: join(host.paths.assets, 'images/capless-runtime'),
       // The module has no dependency, so nothing is fetched: also no newer toolchain.
-      env: { ...host.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOFLAGS: '-mod=mod', GOWORK: 'off' },
+      env: { ...withPackageCaches(host), CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOFLAGS: '-mod=mod', GOWORK: 'off' },
       quiet: true,
       timeoutMs: 180_000,
     })
@@ -31,7 +32,7 @@ export async function buildRuntime(host: Host, machine: Machine): Promise<string
     if (!(error instanceof CommandError) || error.exitCode !== null || error.timedOut) throw error
     throw new UnsupportedError('Docker needs a runtime wrapper on this host, and there is no Go to build it', {
       code: 'GO_MISSING',
-      hint: 'Install Go 1.22 or newer (https://go.dev/dl) and have `go` on PATH. The wrapper is needed because root here lacks capabilities that privileged containers ask for.',
+      hint: `Install Go ${goVersion} or newer (https://go.dev/dl) and have \`go\` on PATH. The wrapper is needed because root here lacks capabilities that privileged containers ask for.`,
       cause: error,
     })
   }

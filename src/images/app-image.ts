@@ -2,6 +2,7 @@ import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { withPackageCaches } from '../process/package-caches.ts'
 import { digestTree, sha256 } from './content-key.ts'
 import { dockerBuild, keyLabel } from './docker-image.ts'
 import { runGo } from './go-build.ts'
@@ -92,8 +93,13 @@ async function fetchDependencies(host: Host, context: string): Promise<void> {
   }
   if (files.has('package-lock.json')) {
     const args = ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
-    await host.exec.run('npm', args, { cwd: context, quiet: true, timeoutMs: fetchTimeoutMs, signal: host.signal })
+    await fetch(host, 'npm', args, context)
   }
+}
+
+async function fetch(host: Host, program: string, args: readonly string[], cwd: string): Promise<void> {
+  const env = withPackageCaches(host)
+  await host.exec.run(program, args, { cwd, env, quiet: true, timeoutMs: fetchTimeoutMs, signal: host.signal })
 }
 
 /** Wheels for the image's Python and C library, whatever the host's are; pip checks the hashes here and again in the image. */
@@ -129,7 +135,7 @@ async function fetchWheels(host: Host, context: string): Promise<void> {
       hint: 'Install them (Debian, Ubuntu: python3-pip), or take published images.',
     })
   }
-  await host.exec.run('python3', args, { cwd: context, quiet: true, timeoutMs: fetchTimeoutMs, signal: host.signal })
+  await fetch(host, 'python3', args, context)
 }
 
 /** Ids of the arguments that are images here; others are no images, or are missing and the build will say so. */

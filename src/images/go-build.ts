@@ -2,6 +2,7 @@ import { cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promis
 import { basename, join } from 'node:path'
 import { CommandError, ToolkitError, UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { goVersion as oldestGo, withPackageCaches } from '../process/package-caches.ts'
 import { binaryKey } from './content-key.ts'
 import { imageFolders } from './folders.ts'
 import type { GoBinary } from './recipe.ts'
@@ -158,10 +159,11 @@ export async function runGo(
       timeoutMs: options.timeoutMs,
       signal: host.signal,
       env: {
-        ...host.env,
+        ...withPackageCaches(host),
         CGO_ENABLED: '0',
         GOWORK: 'off',
-        GOFLAGS: options.modules === undefined ? '' : `-mod=${options.modules}`,
+        // Writable folders: whoever may delete the cache shall be able to.
+        GOFLAGS: ['-modcacherw', ...(options.modules === undefined ? [] : [`-mod=${options.modules}`])].join(' '),
       },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
@@ -170,7 +172,7 @@ export async function runGo(
     if (error instanceof CommandError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') {
       throw new UnsupportedError('building images from package registries needs Go, and there is none on PATH', {
         code: 'GO_MISSING',
-        hint: 'Install Go 1.24 or newer (https://go.dev/dl), or use image-source: registry.',
+        hint: `Install Go ${oldestGo} or newer (https://go.dev/dl), or use image-source: registry.`,
         cause: error,
       })
     }

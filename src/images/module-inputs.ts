@@ -3,6 +3,7 @@ import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node
 import { dirname, join } from 'node:path'
 import { ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { withPackageCaches } from '../process/package-caches.ts'
 import { imageFolders } from './folders.ts'
 import { downloadModule, moduleFile } from './go-build.ts'
 import type { Recipe } from './recipe.ts'
@@ -65,6 +66,7 @@ export async function copyNpmFiles(host: Host, npm: NonNullable<Recipe['npm']>, 
   const args = ['pack', '--silent', '--json', '--ignore-scripts', `${npm.package}@${npm.version}`]
   const { stdout } = await host.exec.run('npm', args, {
     cwd: folder,
+    env: withPackageCaches(host),
     quiet: true,
     timeoutMs: packTimeoutMs,
     signal: host.signal,

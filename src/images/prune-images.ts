@@ -5,14 +5,11 @@ import { withCacheLock } from './cache-lock.ts'
 import { contentKeys } from './content-key.ts'
 import { type LocalImage, localImages, localTag, recipeLabel } from './docker-image.ts'
 import { imageFolders } from './folders.ts'
-import { runGo } from './go-build.ts'
 import { loadRecipes } from './load-recipes.ts'
 
 export interface PruneRequest {
   /** Images of this version's recipes as they are now are kept; without one nothing is. */
   readonly keepKubernetesVersion?: string
-  /** Also Go's own build and module caches, which other work on this machine may use too. */
-  readonly goCaches?: boolean
 }
 
 export interface Pruned {
@@ -37,10 +34,6 @@ export async function pruneImages(host: Host, request: PruneRequest = {}): Promi
     }
     await removeBuildStages(host)
     const paths = await removeFolders(host, keep)
-    if (request.goCaches === true) {
-      await runGo(host, ['clean', '-cache', '-modcache'], { timeoutMs: 900_000, cwd: '/' })
-      paths.push('Go build and module caches')
-    }
     return { images, paths }
   })
 }
