@@ -5,19 +5,21 @@ import { chooseImageSource } from '../pipeline/choose-image-source.ts'
 import { InputError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { loadSpec } from '../spec/load-spec.ts'
-import { resolveSettings, type Settings } from '../spec/settings.ts'
+import { type GivenAs, resolveSettings, type Settings } from '../spec/settings.ts'
 import type { RunnerEnvironment } from './environment.ts'
 
 /** Spec, profile and inputs merged; inputs win. @throws InputError */
 export async function jobSettings(context: {
   readonly inputs: { readonly spec: string | undefined; readonly profile: string | undefined }
   readonly overrides: Readonly<Record<string, unknown>>
+  readonly givenAs: GivenAs
 }): Promise<Settings> {
   const { spec, profile } = context.inputs
   return resolveSettings({
     ...(spec === undefined ? {} : { spec: await loadSpec(spec) }),
     ...(profile === undefined ? {} : { profile }),
     overrides: context.overrides,
+    givenAs: context.givenAs,
     defaultImageSource: 'registry',
   })
 }

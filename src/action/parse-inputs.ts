@@ -1,5 +1,6 @@
 import { InputError, type Problem } from '../process/errors.ts'
 import { nearestName } from '../process/nearest-name.ts'
+import type { GivenAs } from '../spec/settings.ts'
 import type { ActionDefinition, AnyAction, InputDefinition, InputDefinitions, InputValues } from './define-action.ts'
 import { type ParsedValue, parseInput } from './input-kinds.ts'
 
@@ -7,6 +8,8 @@ export interface ParsedInputs<I extends InputDefinitions> {
   readonly values: InputValues<I>
   /** What was given for inputs that have a place in platform.yaml, by that place and in its form: wins over profile and spec. */
   readonly overrides: Readonly<Record<string, unknown>>
+  /** What the inputs behind `overrides` are called, by the same places. */
+  readonly givenAs: GivenAs
   readonly secrets: readonly string[]
 }
 
@@ -29,6 +32,7 @@ export function parseInputs<I extends InputDefinitions>(
   const problems: Problem[] = unknownInputs(contract, env)
   const values: Record<string, ParsedValue | undefined> = {}
   const overrides: Record<string, unknown> = {}
+  const givenAs: Record<string, { name: string; example: string }> = {}
   const secrets: string[] = []
   for (const [name, definition] of Object.entries(contract.inputs)) {
     const given = (env[inputVariable(name)] ?? '').trim()
@@ -46,7 +50,9 @@ export function parseInputs<I extends InputDefinitions>(
     if ('problem' in result) problems.push({ name, ...result, ...allowedForm(definition, result.allowed) })
     else {
       values[name] = result.value
-      if (definition.spec !== undefined && given !== '') overrides[definition.spec] = result.specValue
+      if (definition.spec === undefined || given === '') continue
+      overrides[definition.spec] = result.specValue
+      givenAs[definition.spec] = { name, example: definition.example.split('\n')[0] ?? '' }
     }
   }
   const typed = values as InputValues<I>
@@ -54,7 +60,7 @@ export function parseInputs<I extends InputDefinitions>(
   if (problems.length > 0) {
     throw new InputError(problems, { hint: `The inputs of ${contract.name} are listed in its README.` })
   }
-  return { values: typed, overrides, secrets }
+  return { values: typed, overrides, givenAs, secrets }
 }
 
 function renamedTo(name: string): string {

@@ -7,6 +7,7 @@ import type { Host } from '../process/host.ts'
 import type { Logger } from '../process/log.ts'
 import { endPrograms, type TrackedExec } from '../process/tracked-exec.ts'
 import { timelineTable } from '../report/timeline.ts'
+import type { GivenAs } from '../spec/settings.ts'
 import { createActionHost } from './action-host.ts'
 import type { ActionDefinition, InputDefinitions, InputValues } from './define-action.ts'
 import { type RunnerEnvironment, readEnvironment } from './environment.ts'
@@ -20,6 +21,8 @@ export interface ActionContext<I extends InputDefinitions, O extends string, S e
   readonly inputs: InputValues<I>
   /** Given inputs by their place in platform.yaml, for `resolveSettings`. */
   readonly overrides: Readonly<Record<string, unknown>>
+  /** What the inputs behind `overrides` are called, by the same places. */
+  readonly givenAs: GivenAs
   readonly outputs: { set(name: O, value: string | number | boolean | object): void }
   /** For the post step. Set it before the thing it describes is made. */
   readonly state: { set(name: S, value: string): void }
@@ -68,6 +71,7 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
     await body({
       inputs: parsed.values,
       overrides: parsed.overrides,
+      givenAs: parsed.givenAs,
       host,
       environment,
       outputs: {

@@ -12,7 +12,6 @@ const ownEntries = {
     'registry',
     'tools',
     'go',
-    'gopath',
     'npm',
     'pip',
     'lint-tools',

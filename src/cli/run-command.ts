@@ -43,11 +43,17 @@ export async function settingsOf(
       return flag.spec === undefined || value === undefined ? [] : [[flag.spec, value]]
     }),
   )
+  const givenAs = Object.fromEntries(
+    Object.entries(command.flags).flatMap(([name, { spec, value }]) =>
+      spec === undefined ? [] : [[spec, { name: `--${name}`, ...(value === undefined ? {} : { example: value }) }]],
+    ),
+  )
   const profile = text(parsed, 'profile')
   const settings = resolveSettings({
     ...(spec === undefined ? {} : { spec }),
     ...(profile === undefined ? {} : { profile }),
     overrides,
+    givenAs,
     defaultImageSource: 'auto',
   })
   return { settings, spec }

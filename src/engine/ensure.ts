@@ -64,15 +64,9 @@ async function startOrInstall(host: Host, machine: Machine, install: boolean): P
 /**
  * Installs Debian's or Ubuntu's `docker.io` with `nftables` (for the seal) and starts the engine.
  *
+ * @param earlier the record of an installation that broke off: what was there before it is what counts
  * @throws UnsupportedError DOCKER_INSTALL_UNSUPPORTED without root or without apt
  */
-export async function installDocker(host: Host, machine: Machine = thisMachine): Promise<Engine> {
-  return await withLock(host, machine, 'engine', async () =>
-    installEngine(host, machine, await readRecord(host, machine)),
-  )
-}
-
-/** @param earlier the record of an installation that broke off: what was there before it is what counts */
 async function installEngine(host: Host, machine: Machine, earlier: EngineRecord | undefined): Promise<Engine> {
   const { stdout } = await host.exec.run('id', ['-u'], { quiet: true })
   if (stdout.trim() !== '0' || !(await hasApt(machine))) {

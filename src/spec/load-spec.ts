@@ -60,25 +60,31 @@ export function parseSpec(text: string, file: string): LoadedSpec {
   }
   const result = specSchema.safeParse(content)
   if (result.success) return { spec: result.data, file, lineOf }
-  throw new InputError(result.error.issues.flatMap((issue) => problemsOf(issue, content, file, lineOf)))
+  const where = (path: SpecPath, fallback: SpecPath): string => {
+    const line = lineOf(path) ?? lineOf(fallback)
+    return `${file}${line === undefined ? '' : `:${line}`} ${renderPath(path)}`.trimEnd()
+  }
+  throw new InputError(result.error.issues.flatMap((issue) => problemsOf(issue, content, where)))
 }
 
-function problemsOf(
+export type SpecPath = readonly (string | number)[]
+
+/**
+ * What the schema says against a value, for people.
+ * @param where Names the place; `parent` is the map it lies in where it is a key that does not exist.
+ */
+export function problemsOf(
   issue: z.core.$ZodIssue,
   content: unknown,
-  file: string,
-  lineOf: (path: readonly (string | number)[]) => number | undefined,
+  where: (path: SpecPath, parent: SpecPath) => string,
 ): Problem[] {
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
-  const line = lineOf(path)
-  const where = (at: readonly (string | number)[]): string =>
-    `${file}${line === undefined ? '' : `:${lineOf(at) ?? line}`} ${renderPath(at)}`.trimEnd()
   if (issue.code === 'unrecognized_keys') {
     const known = keysAt(path)
     return issue.keys.map((key) => {
       const near = nearestName(key, known)
       return {
-        name: where([...path, key]),
+        name: where([...path, key], path),
         problem: `is not a known key${near === undefined ? '' : `; did you mean ${near}?`}`,
         allowed: known.join(', '),
       }
@@ -86,7 +92,7 @@ function problemsOf(
   }
   const value = valueAt(content, path)
   const shown = value === undefined ? {} : { value: typeof value === 'string' ? value : JSON.stringify(value) }
-  return [{ name: where(path), ...shown, problem: explain(issue, value) }]
+  return [{ name: where(path, path), ...shown, problem: explain(issue, value) }]
 }
 
 function explain(issue: z.core.$ZodIssue, value: unknown): string {

@@ -72,7 +72,6 @@ const cluster = z.strictObject({
 })
 
 const app = z.strictObject({
-  name: z.enum(['voting-app']).optional().describe('Which app.'),
   namespace: name.optional().describe('Namespace to deploy to.'),
   images: z.enum(['auto', 'published', 'build']).optional().describe('Published images, or built from source.'),
   values: z.string().optional().describe('Path of a Helm values file.'),

@@ -2,7 +2,7 @@ import type { ClusterRequest, NodeRequest } from '../cluster/provider.ts'
 import { InputError, type Problem, UnsupportedError } from '../process/errors.ts'
 import { nearestName } from '../process/nearest-name.ts'
 import { parseDuration } from './duration.ts'
-import { type LoadedSpec, renderPath } from './load-spec.ts'
+import { type LoadedSpec, problemsOf, renderPath, type SpecPath } from './load-spec.ts'
 import { type Spec, type SpecBody, specSchema, suites } from './schema.ts'
 
 /** What a run does: spec, profile and inputs merged (inputs win), defaults applied. */
@@ -33,6 +33,9 @@ export interface Settings {
 /** Values given outside the spec, by their place in it: `{ 'cluster.workers': 2 }`. They win over profile and spec. */
 export type Overrides = Readonly<Record<string, unknown>>
 
+/** How the giver of an override calls it: `--workers`, or an input's name. By place, as in {@link Overrides}. */
+export type GivenAs = Readonly<Record<string, { readonly name: string; readonly example?: string }>>
+
 const maxNodes = 50
 
 /**
@@ -42,11 +45,12 @@ export function resolveSettings(options: {
   spec?: LoadedSpec
   profile?: string
   overrides?: Overrides
+  givenAs?: GivenAs
   defaultImageSource: 'registry' | 'auto'
 }): Settings {
   const given = options.spec?.spec
   const overlaid = merge(bodyOf(given), profileOf(given, options.profile))
-  const body = bodyOf(withOverrides(overlaid, options.overrides ?? {}))
+  const body = bodyOf(withOverrides(overlaid, options.overrides ?? {}, options.givenAs ?? {}))
   const cluster = body.cluster ?? {}
   const problems: Problem[] = []
   const controlPlanes = cluster.controlPlanes ?? 1
@@ -96,21 +100,21 @@ export function resolveSettings(options: {
       imageSource: cluster.imageSource ?? options.defaultImageSource,
       kubectlVersion: cluster.kubectlVersion ?? 'server',
       waitFor: cluster.waitFor ?? ['api', 'nodes', 'system'],
-      timeoutMs: parseDuration(cluster.timeout ?? '10m'),
+      timeoutMs: parseDuration(cluster.timeout ?? '10m', 'cluster.timeout'),
     },
     components: body.platform?.components ?? ['metrics-server'],
     app: {
       namespace: app.namespace ?? 'voting-app',
       images: app.images ?? 'auto',
       ...optional('values', app.values),
-      timeoutMs: parseDuration(app.timeout ?? '5m'),
+      timeoutMs: parseDuration(app.timeout ?? '5m', 'app.timeout'),
     },
     assertions: {
       suites: assertions.suites ?? suites,
       suitesByName: assertions.suites !== undefined,
       failOn: assertions.failOn ?? ['fail', 'inconclusive'],
       allowSkip: assertions.allowSkip ?? [],
-      timeoutMs: parseDuration(assertions.timeout ?? '5m'),
+      timeoutMs: parseDuration(assertions.timeout ?? '5m', 'assertions.timeout'),
     },
   }
 }
@@ -146,7 +150,7 @@ function profileOf(spec: Spec | undefined, profile: string | undefined): SpecBod
   ])
 }
 
-function withOverrides(body: SpecBody, overrides: Overrides): SpecBody {
+function withOverrides(body: SpecBody, overrides: Overrides, givenAs: GivenAs): SpecBody {
   const result = structuredClone(body) as Record<string, unknown>
   for (const [place, value] of Object.entries(overrides)) {
     if (value === undefined) continue
@@ -163,12 +167,22 @@ function withOverrides(body: SpecBody, overrides: Overrides): SpecBody {
   }
   const checked = specSchema.safeParse({ apiVersion: 'k8s-platform/v1', ...result })
   if (checked.success) return bodyOf(checked.data)
+  // Spec and profile were checked before: what is wrong came with an override.
+  const given = (path: SpecPath) => givenAs[Object.keys(overrides).find((place) => isWithin(path, place)) ?? '']
   throw new InputError(
-    checked.error.issues.map((issue) => ({
-      name: renderPath(issue.path.map((part) => (typeof part === 'number' ? part : String(part)))),
-      problem: issue.message,
-    })),
+    checked.error.issues.flatMap((issue) => {
+      const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
+      const example = given(path)?.example
+      return problemsOf(issue, result, (at) => given(at)?.name ?? renderPath(at)).map((problem) => ({
+        ...problem,
+        ...(example === undefined ? {} : { example }),
+      }))
+    }),
   )
+}
+
+function isWithin(path: SpecPath, place: string): boolean {
+  return place.split('.').every((part, index) => path[index] === part)
 }
 
 /** Maps are merged key by key, everything else (lists too) is replaced: what a profile says is what holds. */

@@ -90,6 +90,11 @@ describe('values', () => {
         'wait-for': ['api', 'nodes'],
       },
       overrides: { 'cluster.provider': 'k3d', 'cluster.workers': 0, 'cluster.timeout': '1m30s' },
+      givenAs: {
+        'cluster.provider': { name: 'provider', example: 'kind' },
+        'cluster.workers': { name: 'workers', example: '3' },
+        'cluster.timeout': { name: 'timeout', example: '10m' },
+      },
       secrets: [],
     })
   })

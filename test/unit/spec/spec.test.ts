@@ -124,7 +124,20 @@ profiles:
   })
 
   it('refuses an override as it refuses the spec', () => {
-    expect(() => settings(text, { 'cluster.workers': -1 })).toThrow('cluster.workers')
+    expect(() => settings(text, { 'cluster.workers': -1 })).toThrow('cluster.workers (got "-1") is too small')
+    const resolve = (overrides: Record<string, unknown>) => () =>
+      resolveSettings({
+        overrides,
+        givenAs: {
+          'cluster.timeout': { name: '--timeout', example: '10m' },
+          'assertions.suites': { name: 'suites', example: 'dns' },
+        },
+        defaultImageSource: 'auto',
+      })
+    expect(resolve({ 'cluster.timeout': '5' })).toThrow(/^--timeout \(got "5"\) is not a duration; .*; example: 10m$/)
+    expect(resolve({ 'assertions.suites': ['dns', 'dsn'] })).toThrow(
+      /^suites \(got "dsn"\) is not known; .*example: dns$/,
+    )
   })
 
   it('says which providers are not built yet', () => {
