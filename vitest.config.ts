@@ -9,6 +9,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/dist/**/*.test.ts'],
+          globalSetup: ['test/support/temporary-folder.ts'],
           testTimeout: 20_000,
         },
       },
