@@ -1,6 +1,5 @@
+import { hostProblems } from '../cluster/preflight.ts'
 import type { ClusterRequest } from '../cluster/provider.ts'
-import { engineFacts } from '../engine/facts.ts'
-import { preflightProblems } from '../engine/preflight.ts'
 import { InputError, messageOf, renderProblems, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { requireKind } from '../spec/settings.ts'
@@ -69,14 +68,8 @@ export const doctor: RunCommand = async (host, command, parsed, print) => {
 }
 
 async function hostFindings(host: Host, request: ClusterRequest, kubernetesVersion: string): Promise<Finding[]> {
-  const facts = await engineFacts(host)
-  const count = (role: string): number => request.nodes.filter((node) => node.role === role).length
-  const found = preflightProblems(facts, {
-    kubernetesVersion,
-    imageSource: request.imageSource,
-    controlPlanes: count('control-plane'),
-    workers: count('worker'),
-  }).map((problem) => ({
+  const { facts, problems } = await hostProblems(host, request, { kubernetesVersion, hasCluster: false })
+  const found = problems.map((problem) => ({
     name: problem.name,
     ok: problem.severity === 'warning',
     text: `${problem.severity === 'warning' ? 'tight: ' : ''}${problem.found}; needed: ${problem.needed}. ${problem.fix}`,

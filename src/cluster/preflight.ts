@@ -1,4 +1,5 @@
-import { engineFacts } from '../engine/facts.ts'
+import { buildFacts } from '../engine/build-facts.ts'
+import { type EngineFacts, engineFacts } from '../engine/facts.ts'
 import { type PreflightProblem, preflightProblems } from '../engine/preflight.ts'
 import { InputError, type Problem } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
@@ -11,22 +12,14 @@ import type { ClusterRequest } from './provider.ts'
 
 /**
  * Every problem of request and host, before anything is made, in one InputError, each with what was found and the fix; what is merely tight is a warning. Of a host
- * that has the cluster already only the engine is looked at.
+ * that has the cluster already only what using it needs is looked at.
  */
 export async function preflight(
   host: Host,
   request: ClusterRequest,
   context: { readonly kubernetesVersion: string; readonly hasCluster: boolean },
 ): Promise<void> {
-  const [facts, raisable] = await Promise.all([engineFacts(host), limitsToRaise()])
-  const found = preflightProblems(facts, {
-    kubernetesVersion: context.kubernetesVersion,
-    imageSource: request.imageSource,
-    controlPlanes: request.nodes.filter((node) => node.role === 'control-plane').length,
-    workers: request.nodes.filter((node) => node.role === 'worker').length,
-  })
-    .filter((problem) => !context.hasCluster || problem.name === 'docker')
-    .filter((problem) => raisable[inotifySettings[problem.name] ?? ''] === undefined)
+  const { facts, problems: found } = await hostProblems(host, request, context)
   for (const problem of found) if (problem.severity === 'warning') host.log.warning(describe(problem))
   const problems = [
     ...requestProblems(request),
@@ -47,7 +40,35 @@ export async function preflight(
   )
 }
 
-/** Where we may raise a limit ourselves, its being low is no problem. */
+/**
+ * What is wrong with the host for this request, with the facts it was judged by. Where we may raise a limit ourselves, its being low is no problem; of a host that has
+ * the cluster already only what using it needs is looked at.
+ */
+export async function hostProblems(
+  host: Host,
+  request: ClusterRequest,
+  context: { readonly kubernetesVersion: string; readonly hasCluster: boolean },
+): Promise<{ readonly facts: EngineFacts; readonly problems: readonly PreflightProblem[] }> {
+  const [facts, build, raisable] = await Promise.all([
+    engineFacts(host),
+    request.imageSource === 'packages' ? buildFacts(host) : undefined,
+    limitsToRaise(),
+  ])
+  const needs = {
+    kubernetesVersion: context.kubernetesVersion,
+    imageSource: request.imageSource,
+    controlPlanes: request.nodes.filter((node) => node.role === 'control-plane').length,
+    workers: request.nodes.filter((node) => node.role === 'worker').length,
+  }
+  const problems = preflightProblems(facts, needs, build)
+    .filter((problem) => !context.hasCluster || neededForUse.has(problem.name))
+    .filter((problem) => raisable[inotifySettings[problem.name] ?? ''] === undefined)
+  return { facts, problems }
+}
+
+const neededForUse: ReadonlySet<PreflightProblem['name']> = new Set(['docker', 'root'])
+
+/** Name of the problem -> setting of {@link limitsToRaise}. */
 const inotifySettings: Readonly<Record<string, string>> = {
   'inotify-instances': 'max_user_instances',
   'inotify-watches': 'max_user_watches',

@@ -1,3 +1,5 @@
+import { goVersion } from '../process/package-caches.ts'
+import type { BuildFacts, BuildProgram } from './build-facts.ts'
 import type { EngineFacts } from './facts.ts'
 
 /** What a cluster is going to ask of the host. */
@@ -13,8 +15,17 @@ export interface EngineNeeds {
 
 /** One thing about the host that does not fit, with the number found. */
 export interface PreflightProblem {
-  readonly name: 'docker' | 'cgroup' | 'inotify-instances' | 'inotify-watches' | 'disk' | 'memory' | 'architecture'
-  /** An error stops the run: it would fail later and less clearly. A warning is known to work, with less room. */
+  readonly name:
+    | 'docker'
+    | 'cgroup'
+    | 'inotify-instances'
+    | 'inotify-watches'
+    | 'disk'
+    | 'memory'
+    | 'architecture'
+    | 'root'
+    | 'programs'
+  /** An error stops the run: it would fail later and less clearly. A warning is known to work, with less room or with what is in the cache already. */
   readonly severity: 'error' | 'warning'
   readonly found: string
   readonly needed: string
@@ -43,8 +54,11 @@ const diskGibibytes = { registry: 8, packages: 25 }
 /** First minor whose kubelet refuses cgroup v1 unless told otherwise (failCgroupV1, KEP-5573). */
 const firstMinorWithoutCgroup1 = 35
 
-/** Compares what was found with what is needed. Pure: the same facts and needs give the same problems. */
-export function preflightProblems(facts: EngineFacts, needs: EngineNeeds): PreflightProblem[] {
+/**
+ * Compares what was found with what is needed. Pure: the same facts and needs give the same problems.
+ * @param build for image-source packages.
+ */
+export function preflightProblems(facts: EngineFacts, needs: EngineNeeds, build?: BuildFacts): PreflightProblem[] {
   const nodes = needs.controlPlanes + needs.workers
   const instancesInUse = needs.controlPlanes * instances.controlPlane + needs.workers * instances.worker
   return [
@@ -62,6 +76,7 @@ export function preflightProblems(facts: EngineFacts, needs: EngineNeeds): Prefl
     }),
     ...diskProblems(facts, needs),
     ...memoryProblems(facts, needs),
+    ...(build === undefined ? [] : buildProblems(build)),
   ]
 }
 
@@ -150,4 +165,48 @@ function memoryProblems(facts: EngineFacts, needs: EngineNeeds): PreflightProble
       fix: 'close something, give the machine more memory, or ask for fewer workers',
     },
   ]
+}
+
+const installFrom: Readonly<Record<BuildProgram, string>> = {
+  nft: 'apt-get install nftables',
+  go: `Go ${goVersion} or newer from https://go.dev/dl`,
+  wget: 'apt-get install wget',
+  npm: 'npm, which comes with Node.js',
+  pip: 'apt-get install python3-pip',
+}
+
+/** Every run needs root and nft. The others only make what is not in the cache yet, and not every run makes everything. */
+function buildProblems(facts: BuildFacts): PreflightProblem[] {
+  const problems: PreflightProblem[] = []
+  if (!facts.root) {
+    problems.push({
+      name: 'root',
+      severity: 'error',
+      found: 'not root',
+      needed: 'root, to make root file systems and to seal the network of image-source packages',
+      fix: 'run it as root: sudo env "PATH=$PATH" and the command; or use image-source registry',
+    })
+  }
+  const missing = (severity: PreflightProblem['severity'], programs: readonly BuildProgram[], needed: string): void => {
+    if (programs.length === 0) return
+    const found = `no ${programs.join(', no ')}`
+    problems.push({
+      name: 'programs',
+      severity,
+      found,
+      needed,
+      fix: programs.map((name) => installFrom[name]).join('; '),
+    })
+  }
+  missing(
+    'error',
+    facts.missing.filter((program) => program === 'nft'),
+    'nft, to seal the network of image-source packages',
+  )
+  missing(
+    'warning',
+    facts.missing.filter((program) => program !== 'nft'),
+    'these to build what is not in the cache yet',
+  )
+  return problems
 }

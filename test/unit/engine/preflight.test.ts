@@ -95,3 +95,13 @@ test('no engine is one problem of its own', () => {
   const { version, cgroupVersion, architecture, dataRoot, diskFreeBytes, ...machine } = roomy
   expect(preflightProblems(machine, needs)).toMatchObject([{ name: 'docker', found: 'no answer' }])
 })
+
+test('packages need root and nft, and the rest only for what is not built yet', () => {
+  const packages = { ...needs, imageSource: 'packages' } as const
+  expect(preflightProblems(roomy, packages, { root: true, missing: [] })).toEqual([])
+  expect(preflightProblems(roomy, packages, { root: false, missing: ['nft', 'wget', 'pip'] })).toEqual([
+    expect.objectContaining({ name: 'root', severity: 'error', found: 'not root' }),
+    expect.objectContaining({ name: 'programs', severity: 'error', found: 'no nft', fix: 'apt-get install nftables' }),
+    expect.objectContaining({ name: 'programs', severity: 'warning', found: 'no wget, no pip' }),
+  ])
+})
