@@ -1,5 +1,6 @@
-import { hostProblems } from '../cluster/preflight.ts'
+import { hostProblems, requestProblems } from '../cluster/preflight.ts'
 import type { ClusterRequest } from '../cluster/provider.ts'
+import { readState } from '../cluster/state.ts'
 import { InputError, messageOf, renderProblems, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { requireKind } from '../spec/settings.ts'
@@ -41,8 +42,10 @@ export const doctor: RunCommand = async (host, command, parsed, print) => {
     (found) => `Linux ${found}`,
   )
   const request = await settledRequest(host, settings)
-  const source = request.imageSource
-  findings.push({ name: 'images', ok: true, text: `image-source ${source}` })
+  findings.push({ name: 'images', ok: true, text: `image-source ${request.imageSource}` })
+  for (const problem of requestProblems(request)) {
+    findings.push({ name: problem.name, ok: false, text: renderProblems([problem]) })
+  }
   if (architecture !== undefined) {
     const version = await check(
       'kubernetes',
@@ -50,13 +53,6 @@ export const doctor: RunCommand = async (host, command, parsed, print) => {
       (found) => `Kubernetes ${found}`,
     )
     if (version !== undefined) findings.push(...(await hostFindings(host, request, version)))
-  }
-  if (source === 'packages') {
-    await check(
-      'go',
-      () => goVersion(host),
-      (found) => `${found}, to build what registries would serve`,
-    )
   }
   const width = Math.max(...findings.map((finding) => finding.name.length)) + 2
   for (const finding of findings) {
@@ -68,22 +64,19 @@ export const doctor: RunCommand = async (host, command, parsed, print) => {
 }
 
 async function hostFindings(host: Host, request: ClusterRequest, kubernetesVersion: string): Promise<Finding[]> {
-  const { facts, problems } = await hostProblems(host, request, { kubernetesVersion, hasCluster: false })
+  // A cluster that is there already has its memory, its disk and its ports.
+  const hasCluster = (await readState(host, request.name))?.phase === 'ready'
+  const { facts, problems } = await hostProblems(host, request, { kubernetesVersion, hasCluster })
   const found = problems.map((problem) => ({
     name: problem.name,
     ok: problem.severity === 'warning',
-    text: `${problem.severity === 'warning' ? 'tight: ' : ''}${problem.found}; needed: ${problem.needed}. ${problem.fix}`,
+    text: `${problem.found}; ${problem.severity === 'warning' ? 'better' : 'needed'}: ${problem.needed}. ${problem.fix}`,
   }))
   if (found.some((finding) => !finding.ok)) return found
   const memory = Math.floor(facts.memoryAvailableBytes / gibibyte)
   const disk = facts.diskFreeBytes === undefined ? 'unknown' : `${Math.floor(facts.diskFreeBytes / gibibyte)} GiB`
   const text = `Docker ${facts.version ?? '?'}, cgroup v${facts.cgroupVersion ?? '?'}, ${memory} GiB of memory, disk ${disk}, ${facts.inotifyInstances} inotify instances`
   return [{ name: 'host', ok: true, text }, ...found]
-}
-
-async function goVersion(host: Host): Promise<string> {
-  const result = await host.exec.run('go', ['version'], { quiet: true })
-  return result.stdout.trim().replace(/^go version /, '')
 }
 
 function explain(error: unknown): string {
