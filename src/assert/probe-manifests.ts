@@ -1,4 +1,5 @@
 import type { KubeObject } from '../kubernetes/objects.ts'
+import { restrictedContainer, restrictedPod } from '../kubernetes/restricted-pod.ts'
 import { identityPort } from '../probe/serve.ts'
 
 /** Everything of one run carries this label with the run's nonce. */
@@ -96,12 +97,7 @@ export function probePod(setup: ProbeSetup, name: string, node: string): KubeObj
       activeDeadlineSeconds: setup.activeSeconds,
       terminationGracePeriodSeconds: 1,
       tolerations: [{ operator: 'Exists' }],
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 1000,
-        runAsGroup: 1000,
-        seccompProfile: { type: 'RuntimeDefault' },
-      },
+      securityContext: restrictedPod,
       containers: [
         {
           name: 'probe',
@@ -115,11 +111,7 @@ export function probePod(setup: ProbeSetup, name: string, node: string): KubeObj
           ports: [{ name: probePortName, containerPort: identityPort, protocol: 'TCP' }],
           readinessProbe: { tcpSocket: { port: identityPort }, periodSeconds: 1, timeoutSeconds: 2 },
           resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '256Mi' } },
-          securityContext: {
-            allowPrivilegeEscalation: false,
-            readOnlyRootFilesystem: true,
-            capabilities: { drop: ['ALL'] },
-          },
+          securityContext: restrictedContainer,
           volumeMounts: [{ name: 'script', mountPath: '/probe', readOnly: true }],
         },
       ],

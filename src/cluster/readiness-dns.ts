@@ -1,5 +1,6 @@
 import type { Kubernetes } from '../kubernetes/client.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
+import { restrictedContainer, restrictedPod } from '../kubernetes/restricted-pod.ts'
 import { NotReadyError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { joinReasons, waitingReason } from './reasons.ts'
@@ -34,23 +35,14 @@ export function dnsPod(node: string, suffix: string, image: string, deadlineSeco
       terminationGracePeriodSeconds: 0,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 1000,
-        runAsGroup: 1000,
-        seccompProfile: { type: 'RuntimeDefault' },
-      },
+      securityContext: restrictedPod,
       containers: [
         {
           name: 'dns',
           image,
           imagePullPolicy: 'IfNotPresent',
           command: ['sh', '-c', script],
-          securityContext: {
-            allowPrivilegeEscalation: false,
-            readOnlyRootFilesystem: true,
-            capabilities: { drop: ['ALL'] },
-          },
+          securityContext: restrictedContainer,
           resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
         },
       ],
