@@ -44,7 +44,7 @@ export interface PlainInput extends InputCommon {
   /**
    * - `boolean`: `true` or `false`, nothing else.
    * - `duration`: Go's form, `90s` or `10m`; the value is in milliseconds.
-   * - `path`: of a file or folder, relative to the workspace.
+   * - `path`: of a file or folder, relative to the working directory, which the runner makes the workspace.
    * - `secret`: masked before it is used and never shown in errors.
    * - `version`: `1.36`, `1.36.x` or exact.
    */

@@ -11,8 +11,6 @@ export interface RunnerEnvironment {
   /** Downloads and built images. Not under HOME: `K8S_PLATFORM_CACHE_DIR`, else inside `RUNNER_TOOL_CACHE`, else inside `RUNNER_TEMP`. */
   readonly cache: string
   readonly state: string
-  /** `GITHUB_WORKSPACE`: relative paths in inputs start here. */
-  readonly workspace: string
   /** `GITHUB_RUN_ID`, `GITHUB_RUN_ATTEMPT`, `GITHUB_JOB`; undefined outside of a runner. */
   readonly runId: string | undefined
   readonly runAttempt: string | undefined
@@ -33,13 +31,12 @@ export interface RunnerEnvironment {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-export function readEnvironment(env: Environment, cwd: string, temporary: string): RunnerEnvironment {
+export function readEnvironment(env: Environment, temporary: string): RunnerEnvironment {
   const temp = path.resolve(env['RUNNER_TEMP'] || temporary)
   return {
     temp,
     cache: cacheFolder(env, temp),
     state: stateFolder(env),
-    workspace: path.resolve(env['GITHUB_WORKSPACE'] || cwd),
     runId: env['GITHUB_RUN_ID'] || undefined,
     runAttempt: env['GITHUB_RUN_ATTEMPT'] || undefined,
     job: env['GITHUB_JOB'] || undefined,

@@ -146,7 +146,7 @@ function start(programs: () => TrackedExec | undefined): {
   log: Logger
   cancel: AbortController
 } {
-  const environment = readEnvironment(process.env, process.cwd(), path.join(tmpdir(), 'k8s-platform'))
+  const environment = readEnvironment(process.env, path.join(tmpdir(), 'k8s-platform'))
   const log = createRunnerLogger(systemClock)
   const cancel = new AbortController()
   for (const [signal, graceMs] of signals) {

@@ -54,7 +54,6 @@ const contractSchema = z.strictObject({
     )
     .default([]),
 })
-export type ImageContract = z.infer<typeof contractSchema>
 
 export const recipeSchema = z.strictObject({
   description: z.string(),

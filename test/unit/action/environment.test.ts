@@ -11,7 +11,7 @@ const runner = {
   GITHUB_JOB: 'End_to End',
   GITHUB_ACTION: '__org_k8s-platform',
 }
-const read = (env: Record<string, string>) => readEnvironment(env, '/work/repository', '/tmp/fallback')
+const read = (env: Record<string, string>) => readEnvironment(env, '/tmp/fallback')
 
 test('the cache does not lie under HOME', () => {
   expect(read(runner).cache).toBe('/opt/hostedtoolcache/k8s-platform')
