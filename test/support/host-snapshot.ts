@@ -10,8 +10,9 @@ export type HostSnapshot = Readonly<Record<string, readonly string[]>>
 
 /** Folders in which a forgotten file would be noticed. Caches are the product's to keep; the rest of the list is everybody's. */
 const watchedFolders = ['/etc', '/usr/local', '/run', '/var/lib/k8s-platform', '/opt', '/root']
-/** What programs share: anything new in them is noticed, but not what happens inside of folders that were there before, whoever works in those. */
+/** What all programs of a machine share: only new entries with a name that we or our tools give are ours to answer for. */
 const sharedFolders = ['/tmp', '/var/tmp']
+const ourTemporaryNames = /k8s-platform|^kp-|^kind|^helm|docker|containerd|debootstrap/
 /** Settings of the kernel that clusters want changed. */
 const watchedSysctls = ['fs.inotify.max_user_instances', 'fs.inotify.max_user_watches', 'net.ipv4.ip_forward']
 const ignored = [
@@ -54,7 +55,9 @@ export async function hostSnapshot(): Promise<HostSnapshot> {
     processes: processes(),
     files: [
       ...watchedFolders.flatMap((folder) => files(folder)),
-      ...sharedFolders.flatMap((folder) => entries(folder)),
+      ...sharedFolders
+        .flatMap((folder) => entries(folder))
+        .filter((file) => ourTemporaryNames.test(path.basename(file))),
     ],
   }
 }
