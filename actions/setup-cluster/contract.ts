@@ -1,5 +1,6 @@
 import { cleanupInput, jobStatusInput, logsInput, specInputs } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
+import { providers } from '../../src/cluster/provider.ts'
 
 export const contract = defineAction({
   name: 'setup-cluster',
@@ -9,7 +10,7 @@ export const contract = defineAction({
     ...specInputs,
     provider: {
       type: 'choice',
-      of: ['kind', 'k3d', 'k3s', 'rke2', 'kubeadm', 'existing'],
+      of: providers,
       spec: 'cluster.provider',
       description: 'Who makes the cluster. This version supports `kind`; the others are refused. Default: `kind`.',
       example: 'kind',

@@ -1,3 +1,4 @@
+import { providers } from '../cluster/provider.ts'
 import { stages } from '../pipeline/stages.ts'
 import { suites, verdicts } from '../spec/schema.ts'
 import type { Command, Flag } from './arguments.ts'
@@ -25,7 +26,7 @@ const verbose: Readonly<Record<string, Flag>> = {
 const cluster: Readonly<Record<string, Flag>> = {
   provider: {
     type: 'string',
-    of: ['kind', 'k3d', 'k3s', 'rke2', 'kubeadm', 'existing'],
+    of: providers,
     spec: 'cluster.provider',
     description: 'Who makes the cluster. Default: kind.',
   },

@@ -1,3 +1,6 @@
+/** Named in the design; this version makes kind clusters and refuses the others. */
+export const providers = ['kind', 'k3d', 'k3s', 'rke2', 'kubeadm', 'existing'] as const
+
 /** A node to make. `zone` becomes topology.kubernetes.io/zone. */
 export interface NodeRequest {
   readonly role: 'control-plane' | 'worker'

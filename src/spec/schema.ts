@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { providers } from '../cluster/provider.ts'
 
 /**
  * platform.yaml, the one definition: validation, types and the editors' JSON schema come from here. A key is listed only when something reads it; an
@@ -41,7 +42,7 @@ const node = z.strictObject({
 })
 
 const cluster = z.strictObject({
-  provider: z.enum(['kind', 'k3d', 'k3s', 'rke2', 'kubeadm', 'existing']).optional().describe('Who makes the cluster.'),
+  provider: z.enum(providers).optional().describe('Who makes the cluster.'),
   name: name.max(40).optional().describe('Name of the cluster.'),
   kubernetesVersion: kubernetesVersion.optional().describe('Kubernetes version: minor or exact.'),
   providerVersion: z.string().optional().describe("Exact version of the provider's tool, or `preinstalled`."),
