@@ -1,0 +1,1 @@
+import{join}from"node:path";const goVersion=`1.26`;function withPackageCaches(host){let{cache}=host.paths;return{...host.env,GOPATH:join(cache,`go`),GOMODCACHE:join(cache,`go`,`pkg`,`mod`),GOCACHE:join(cache,`go`,`build`),npm_config_cache:join(cache,`npm`),PIP_CACHE_DIR:join(cache,`pip`)}}export{withPackageCaches as n,goVersion as t};

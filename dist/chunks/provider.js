@@ -1,0 +1,1 @@
+const providers=[`kind`,`k3d`,`k3s`,`rke2`,`kubeadm`,`existing`];export{providers as t};

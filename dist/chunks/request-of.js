@@ -1,0 +1,1 @@
+function requestOf(settings,settled){return{...settings.cluster,provider:settings.provider,...settled}}export{requestOf as t};

@@ -1,0 +1,1 @@
+const restrictedPod={runAsNonRoot:!0,runAsUser:1e3,runAsGroup:1e3,seccompProfile:{type:`RuntimeDefault`}},restrictedContainer={allowPrivilegeEscalation:!1,readOnlyRootFilesystem:!0,capabilities:{drop:[`ALL`]}};export{restrictedPod as n,restrictedContainer as t};

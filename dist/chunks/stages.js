@@ -1,0 +1,1 @@
+const stages=[`cluster`,`platform`,`app`,`assert`];function reaches(through,stage){return stages.indexOf(through)>=stages.indexOf(stage)}export{stages as n,reaches as t};

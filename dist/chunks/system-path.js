@@ -1,0 +1,1 @@
+const folders=[`/usr/local/sbin`,`/usr/local/bin`,`/usr/sbin`,`/usr/bin`,`/sbin`,`/bin`];function withSystemPath(env){let own=(env.PATH??``).split(`:`).filter(folder=>folder!==``);return{...env,PATH:[...own,...folders.filter(folder=>!own.includes(folder))].join(`:`)}}export{withSystemPath as t};

@@ -1,0 +1,1 @@
+async function engineVersion(host,signal){try{let{stdout}=await host.exec.run(`docker`,[`version`,`--format`,`{{.Server.Version}}`],{quiet:!0,timeoutMs:3e4,...signal===void 0?{}:{signal}}),version=stdout.trim();return/^\d/.test(version)?version:void 0}catch{return}}export{engineVersion as t};
