@@ -1,4 +1,4 @@
-import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
@@ -8,10 +8,6 @@ import type { Recipe } from './recipe.ts'
 
 const aptTimeoutMs = 1_800_000
 
-/** Debian's own addresses; a proxy in the environment or in apt's configuration is used by itself. */
-const mirror = 'http://deb.debian.org/debian'
-const securityMirror = 'http://deb.debian.org/debian-security'
-
 interface StepOptions {
   readonly onLine: (line: string) => void
 }
@@ -20,6 +16,7 @@ interface StepOptions {
 export async function bootstrapRoot(host: Host, recipe: Recipe, target: string, options: StepOptions): Promise<void> {
   if (recipe.bootstrap === undefined) throw new Error(`recipe ${recipe.name} has no bootstrap`)
   const tools = await debootstrapTools(host, options)
+  const mirror = defaultMirror(await readFile(join(tools.folder, 'usr/sbin/debootstrap'), 'utf8'))
   const archives = join(imageFolders(host).apt, 'archives')
   await mkdir(archives, { recursive: true })
   await isolated(
@@ -30,7 +27,8 @@ export async function bootstrapRoot(host: Host, recipe: Recipe, target: string, 
       tools.keyring,
       recipe.bootstrap.suite,
       mirror,
-      securityMirror,
+      // Debian's archives lie side by side on every mirror that has both.
+      mirror.replace(/\/debian\/?$/, '/debian-security'),
       target,
       archives,
       ...recipe.bootstrap.packages,
@@ -91,6 +89,18 @@ async function isolated(host: Host, script: string, args: readonly string[], opt
     env: { ...host.env, ...(await aptProxy(host)) },
     onLine: options.onLine,
   })
+}
+
+/** The mirror that debootstrap takes when it is given none; a proxy in the environment or in apt's configuration is used by itself. */
+export function defaultMirror(debootstrap: string): string {
+  const mirror = /^DEF_MIRROR="(http[^"]+)"/m.exec(debootstrap)?.[1]
+  if (mirror === undefined) {
+    throw new UnsupportedError('this debootstrap names no default mirror', {
+      code: 'APT_MISSING',
+      hint: 'Remove the cache folder: another debootstrap is then fetched.',
+    })
+  }
+  return mirror
 }
 
 /** debootstrap and Debian's keys, unpacked in the cache: nothing is installed on the machine. */
