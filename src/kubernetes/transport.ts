@@ -69,22 +69,29 @@ export async function createTransport(clock: Clock, file: string, context: strin
     throw new InputError([{ name: 'kubeconfig', value: file, problem: 'has no current context with a cluster' }])
   }
   const server = new URL(cluster.server)
-  let prepared: { options: https.RequestOptions; until: number } | undefined
+  let prepared: { options: Promise<https.RequestOptions>; until: number } | undefined
 
-  async function credentials(): Promise<https.RequestOptions> {
+  /** Many calls may ask at once: they share one preparation. */
+  function credentials(): Promise<https.RequestOptions> {
     if (prepared === undefined || clock.monotonic() > prepared.until) {
-      const options: https.RequestOptions = {}
-      await config.applyToHTTPSOptions(options)
-      const agent = options.agent
-      if (agent instanceof http.Agent) {
-        // One TLS handshake for many calls; the library's agents do not keep connections.
-        Object.assign(agent, { keepAlive: true })
-        Object.assign((agent as unknown as { options: object }).options, { keepAlive: true })
-      }
-      prepared?.options.agent instanceof http.Agent && prepared.options.agent.destroy()
+      const last = prepared?.options
+      const options = prepare(last)
       prepared = { options, until: clock.monotonic() + credentialsMs }
+      options.catch(() => {
+        prepared = undefined
+      })
     }
     return prepared.options
+  }
+
+  async function prepare(last: Promise<https.RequestOptions> | undefined): Promise<https.RequestOptions> {
+    const options: https.RequestOptions = {}
+    await config.applyToHTTPSOptions(options)
+    // One TLS handshake for many calls; the library's agents do not keep connections.
+    keepConnections(options.agent, true)
+    // The calls that are under way on the old connections go on; only then those close.
+    if (last !== undefined) keepConnections((await last).agent, false)
+    return options
   }
 
   async function open(request: Omit<ApiRequest, 'timeoutMs'>): Promise<http.IncomingMessage> {
@@ -159,6 +166,14 @@ export async function createTransport(clock: Clock, file: string, context: strin
       }
     },
   }
+}
+
+function keepConnections(agent: https.RequestOptions['agent'], keepAlive: boolean): void {
+  if (!(agent instanceof http.Agent)) return
+  Object.assign(agent, { keepAlive })
+  Object.assign((agent as unknown as { options: object }).options, { keepAlive })
+  if (keepAlive) return
+  for (const idle of Object.values(agent.freeSockets)) for (const socket of idle ?? []) socket.destroy()
 }
 
 function isSuccess(response: http.IncomingMessage): boolean {

@@ -22,7 +22,10 @@ afterEach(() => {
 })
 
 /** A small API server: discovery of core/v1 and whatever the test adds. */
-async function serve(handler: Handler): Promise<{ kubernetes: Kubernetes; server: http.Server; requests: string[] }> {
+async function serve(
+  handler: Handler,
+  host = testHost(),
+): Promise<{ kubernetes: Kubernetes; server: http.Server; requests: string[] }> {
   const requests: string[] = []
   const server = http.createServer(async (request, response) => {
     const chunks: Buffer[] = []
@@ -47,7 +50,7 @@ async function serve(handler: Handler): Promise<{ kubernetes: Kubernetes; server
   const { port } = server.address() as AddressInfo
   const file = path.join(mkdtempSync(path.join(tmpdir(), 'kubeconfig-')), 'config')
   writeFileSync(file, kubeconfig(port))
-  return { kubernetes: await createKubernetes(testHost(), { kubeconfig: file }), server, requests }
+  return { kubernetes: await createKubernetes(host, { kubeconfig: file }), server, requests }
 }
 
 const kubeconfig = (port: number): string =>
@@ -230,6 +233,25 @@ describe('kubernetes client', () => {
     expect(sockets.size).toBe(2)
     await expect(create('always')).rejects.toThrow('socket hang up')
     expect(requests.filter((line) => line.startsWith('POST'))).toHaveLength(5)
+  })
+
+  it('renews its credentials without cutting off what is under way', async () => {
+    let now = 0
+    const held: (() => void)[] = []
+    const clock = { monotonic: () => now, now: () => new Date() }
+    const { kubernetes } = await serve((_request, body, response) => {
+      if (body.includes('slow')) held.push(() => response.end(body))
+      else response.end(body)
+    }, testHost({ clock }))
+    const create = (name: string) =>
+      kubernetes.create({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'ns' } })
+    await create('first')
+    const slow = create('slow')
+    await expect.poll(() => held.length).toBe(1)
+    now = 61_000
+    await Promise.all([create('second'), create('third')])
+    held[0]?.()
+    expect((await slow).metadata.name).toBe('slow')
   })
 
   it('refuses a context the kubeconfig does not have, naming those it has', async () => {
