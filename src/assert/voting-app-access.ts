@@ -133,8 +133,11 @@ export async function query(
   if (answer.status === null)
     throw new InconclusiveError(`psql in pod ${pod.metadata.name}: the exec stream ended without a verdict`)
   if (answer.status.exitCode !== 0) {
-    const why = answer.stderr.trim().split('\n').slice(-2).join(' | ')
-    if (/relation "\w+" does not exist/.test(why)) return []
+    // The worker makes its tables when it starts: before that nothing is counted, which is an answer.
+    if (/relation "\w+" does not exist/.test(answer.stderr)) return []
+    const lines = answer.stderr.trim().split('\n')
+    // psql quotes the statement below its error.
+    const why = lines.find((line) => line.includes('ERROR:')) ?? lines.slice(-2).join(' | ')
     throw new InconclusiveError(`psql in pod ${pod.metadata.name} ended with ${answer.status.exitCode}: ${why}`)
   }
   return answer.stdout.split('\n').filter((line) => line !== '')

@@ -23,6 +23,7 @@ interface Faults {
   readonly others?: number
   readonly shows?: 'a' | 'b'
   readonly countsRepeats?: boolean
+  readonly lateTables?: number
   readonly lostStream?: boolean
 }
 
@@ -70,7 +71,13 @@ function votingApp(faults: Faults) {
     const last = own.at(-1)
     return `${own.length}|${last === undefined ? 0 : faults.countsRepeats === true ? own.length : 1}|${last?.choice ?? ''}\n`
   }
+  let withoutTables = faults.lateTables ?? 0
   const exec = async (options: ExecOptions): Promise<ExecResult> => {
+    if (options.command[0] === 'psql' && withoutTables-- > 0) {
+      const stderr =
+        'psql:<stdin>:1: ERROR:  relation "votes" does not exist\nLINE 1: select choice from votes where vote_id = 1\n                           ^\n'
+      return { stdout: '', stderr, status: { exitCode: 3 } }
+    }
     if (faults.lostStream === true) return { stdout: '', stderr: '', status: null }
     const stdout = options.command[0] === 'psql' ? psql(options) : `${queue.length}\n`
     return { stdout, stderr: '', status: { exitCode: 0 } }
@@ -169,6 +176,10 @@ describe('R4', () => {
     expect((await run({ countsRepeats: true }))['R4.once']?.reason).toBe(
       'sent twice, it is 2 rows and 2 counting votes',
     )
+  })
+
+  it('waits for the tables that the worker makes when it starts', async () => {
+    expect((await run({ lateTables: 1 }))['R4.stored']).toMatchObject({ verdict: 'pass' })
   })
 
   it('is inconclusive when the exec stream is lost', async () => {
