@@ -51,6 +51,7 @@ export async function startDaemon(
   )
   // A killed dockerd leaves these; it then takes the old socket for a folder or another live daemon.
   for (const leftover of [dockerSocket, join(folder, 'dockerd.pid')]) await remove(machine, leftover)
+  if (!(await containerdRuns(machine))) await remove(machine, containerdPidFile)
   const daemon = await machine.startDaemon(
     'dockerd',
     ['--config-file', configuration, '--pidfile', join(folder, 'dockerd.pid')],
@@ -70,6 +71,17 @@ export async function startDaemon(
       cause: error,
     })
   }
+}
+
+/** Where dockerd looks for a containerd of an earlier dockerd. */
+const containerdPidFile = '/run/docker/containerd/containerd.pid'
+
+/** dockerd waits in vain for any process of that id, a zombie or another program too; only a live containerd can be used again. */
+async function containerdRuns(machine: Machine): Promise<boolean> {
+  const pid = (await readText(machine, containerdPidFile))?.trim()
+  if (pid === undefined || !/^\d+$/.test(pid)) return false
+  const stat = await readText(machine, `/proc/${pid}/stat`)
+  return stat !== undefined && /^\d+ \(containerd\) [^ZX] /.test(stat)
 }
 
 async function untilAnswering(host: Host, machine: Machine, daemon: DaemonProcess): Promise<void> {
