@@ -158,6 +158,27 @@ describe('an engine that we installed and that does not run any more', () => {
   })
 })
 
+test.each([
+  ['is another program by now', '812 (bash) S 0 0', false],
+  ['is a zombie', '812 (containerd) Z 0 0', false],
+  ['is gone', undefined, false],
+  ['still runs', '812 (containerd) S 0 0', true],
+])('a containerd that a killed dockerd left and that %s', async (_what, stat, kept) => {
+  const machine = fakeMachine()
+  const pidFile = '/run/docker/containerd/containerd.pid'
+  machine.files.write(pidFile, '812\n')
+  machine.files.write('/usr/sbin/dockerd', '')
+  if (stat !== undefined) machine.files.write('/proc/812/stat', `${stat}\n`)
+  const exec = scriptedExec([
+    [/^docker version/, engineAnswers(machine)],
+    [/^docker --version/, 'Docker version 28.2.2'],
+    [/^id -u/, '0\n'],
+    [/tables-save/, { exitCode: 1, stderr: 'not found' }],
+  ])
+  await ensureEngine(hostOn(exec), { install: true, machine })
+  expect(existsSync(path.join(machine.root, pidFile))).toBe(kept)
+})
+
 test('an installation that broke off is gone on with, and what was there before the first attempt counts', async () => {
   const machine = fakeMachine()
   const first = { version: 1, packages: ['runc'], created: ['/var/lib/docker'], createdGroup: true, sysctls: {} }
