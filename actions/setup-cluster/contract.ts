@@ -1,4 +1,11 @@
-import { cleanupInput, jobStatusInput, logsInput, specInputs } from '../../src/action/common-inputs.ts'
+import {
+  cleanupInput,
+  clusterRequirements,
+  clusterState,
+  jobStatusInput,
+  logsInput,
+  specInputs,
+} from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
 import { providers } from '../../src/cluster/provider.ts'
 
@@ -191,18 +198,10 @@ export const contract = defineAction({
     'duration-ms': 'Milliseconds that the step took.',
     timings: 'JSON array of the phases: name, startMs, durationMs, ok.',
   },
-  state: {
-    'cluster-name': 'Name of the cluster; set before anything is made.',
-    cleanup: 'The input.',
-    logs: 'The input.',
-  },
+  state: clusterState,
   post: true,
   permissions: {},
-  requirements: [
-    'Linux on amd64 or arm64, such as `ubuntu-latest` or `ubuntu-24.04-arm`.',
-    'A Docker engine that the job can reach. Kubernetes 1.35 and newer need cgroup v2.',
-    'For four nodes: 2 processors, 4 GiB of memory, 10 GiB of disk.',
-  ],
+  requirements: clusterRequirements,
   usage: `- uses: org/k8s-platform/setup-cluster@v1
   id: cluster
   with:

@@ -50,3 +50,17 @@ export const jobStatusInput = {
   description: 'Set by the runtime; the post step learns from it how the job went.',
   example: 'success',
 } as const
+
+/** What an action that makes a cluster tells its post step (clean-up-cluster.ts). */
+export const clusterState = {
+  'cluster-name': 'Name of the cluster; set before anything is made.',
+  cleanup: 'The input.',
+  logs: 'The input.',
+} as const
+
+/** What such an action asks of its runner. */
+export const clusterRequirements: readonly string[] = [
+  'Linux on amd64 or arm64, such as `ubuntu-latest` or `ubuntu-24.04-arm`.',
+  'A Docker engine that the job can reach. Kubernetes 1.35 and newer need cgroup v2.',
+  'For four nodes: 2 processors, 4 GiB of memory, 10 GiB of disk.',
+]
