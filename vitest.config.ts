@@ -28,6 +28,17 @@ export default defineConfig({
         test: {
           name: 'nightly',
           include: ['test/nightly/**/*.test.ts'],
+          globalSetup: ['test/e2e/global-setup.ts'],
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 1_800_000,
+          hookTimeout: 1_800_000,
+        },
+      },
+      {
+        test: {
+          name: 'from-nothing',
+          include: ['test/machine/**/*.test.ts'],
           fileParallelism: false,
           maxWorkers: 1,
           testTimeout: 3_600_000,

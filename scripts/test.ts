@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { renderReliability } from './render-reliability.ts'
 import { repositoryRoot } from './repository.ts'
 
 /**
  * `npm test`: everything, the real cluster included, on this machine. Ends with `N passed, N failed`; what crashes, or runs nothing, counts as failed.
- * `--nightly` adds a machine without an engine, from nothing and back, and lets tests with generated input try more of it. Names of steps may be given to run only
- * those.
+ * `--nightly` adds the full matrices and a machine without an engine, from nothing and back, lets tests with generated input try more of it, and writes
+ * docs/reliability.md. Names of steps may be given to run only those.
  */
 interface Counts {
   passed: number
@@ -34,7 +35,12 @@ const steps: readonly Step[] = [
     .map((folder) => ({ name: folder, run: () => goTest(folder) })),
   { name: 'voting-app', run: votingApp },
   { name: 'e2e', run: () => vitest('e2e') },
-  ...(nightly ? [{ name: 'from-nothing', run: () => vitest('nightly') }] : []),
+  ...(nightly
+    ? [
+        { name: 'nightly', run: () => vitest('nightly') },
+        { name: 'from-nothing', run: () => vitest('from-nothing') },
+      ]
+    : []),
 ]
 
 const selected = steps.filter((step) => wanted.length === 0 || wanted.includes(step.name))
@@ -67,6 +73,9 @@ for (const row of rows) {
     `${row.counts.failed === 0 ? 'ok    ' : 'FAILED'}  ${row.name.padEnd(26)}${String(row.counts.passed).padStart(5)} passed ${String(row.counts.failed).padStart(3)} failed ${row.seconds.toFixed(0).padStart(5)} s\n`,
   )
 }
+// A part of the steps would write a page with a part of the drills.
+const page = renderReliability({ nightly: nightly && wanted.length === 0, date: new Date().toISOString().slice(0, 10) })
+if (page !== undefined) process.stdout.write(`drills: ${path.relative(repositoryRoot, page)}\n`)
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`)
 process.exit(total.failed === 0 ? 0 : 1)
 
