@@ -1,0 +1,52 @@
+/**
+ * `npm run bench`: the figures, ours beside the way most workflows do it, measured in one run on this machine. Names of benchmarks run only those. A figure over its bound
+ * is told and fails nothing: machines differ; a benchmark that cannot run fails.
+ */
+import { createCliHost } from '../src/cli/cli-host.ts'
+import type { Host } from '../src/process/host.ts'
+import { benchBundleStart } from './bench/bundle-start.ts'
+import { benchFourNodes } from './bench/four-nodes.ts'
+import { runBuiltCli } from './bench/programs.ts'
+import { benchProvenVote } from './bench/proven-vote.ts'
+import { benchReleaseArchive } from './bench/release-archive.ts'
+import { renderBench } from './bench/render-bench.ts'
+import type { BenchResult } from './bench/result.ts'
+import { benchSecondUp } from './bench/second-up.ts'
+
+const benchmarks: Readonly<Record<string, (host: Host) => Promise<BenchResult>>> = {
+  'release-archive': benchReleaseArchive,
+  'bundle-start': benchBundleStart,
+  'four-nodes': benchFourNodes,
+  'proven-vote': benchProvenVote,
+  'second-up': benchSecondUp,
+}
+/** Those that make clusters: an engine and images must be there before a clock starts. */
+const onClusters = ['four-nodes', 'proven-vote', 'second-up']
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter((name) => !Object.hasOwn(benchmarks, name))
+if (unknown.length > 0) {
+  process.stderr.write(`no benchmark ${unknown.join(', ')}; there are: ${Object.keys(benchmarks).join(', ')}\n`)
+  process.exit(2)
+}
+const names = wanted.length === 0 ? Object.keys(benchmarks) : wanted
+if (names.some((name) => onClusters.includes(name))) await runBuiltCli(['images', 'build', '--install-docker'])
+const cancel = new AbortController()
+process.once('SIGINT', () => cancel.abort(new Error('cancelled')))
+const host = createCliHost({ verbose: false, signal: cancel.signal })
+let failed = 0
+const results: BenchResult[] = []
+for (const name of names) {
+  try {
+    const result = await benchmarks[name]?.(host)
+    if (result === undefined) continue
+    results.push(result)
+    process.stdout.write(`${renderBench([result])}\n`)
+  } catch (error) {
+    failed += 1
+    process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`)
+  }
+}
+host.dispose()
+if (results.length > 1) process.stdout.write(`\nall of this run\n${renderBench(results)}\n`)
+process.exit(failed === 0 ? 0 : 1)
