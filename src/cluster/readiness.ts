@@ -1,5 +1,6 @@
 import type { Kubernetes } from '../kubernetes/client.ts'
 import type { KubeObject, ResourceKind } from '../kubernetes/objects.ts'
+import { rolloutReason } from '../kubernetes/workload.ts'
 import { CancelledError, messageOf, NotReadyError, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { waitFor } from '../process/wait.ts'
@@ -7,7 +8,6 @@ import { evidenceFor } from './culprit.ts'
 import { dnsAnswers } from './readiness-dns.ts'
 import { leaseReasons, nodeReasons } from './readiness-nodes.ts'
 import { joinReasons } from './reasons.ts'
-import { rolloutReason } from './rollout.ts'
 
 export interface ReadinessOptions {
   /** Names of all nodes that must be there. */

@@ -1,8 +1,8 @@
 import { describeRef, type KubeObject, refOf } from '../kubernetes/objects.ts'
+import { conditionOf, rolloutOf } from '../kubernetes/workload.ts'
 import { containerFindings } from './explain-containers.ts'
 import type { Finding } from './finding.ts'
 import { claimWarning, latestWarning } from './warning-events.ts'
-import { conditionOf, rolloutOf } from './workload.ts'
 
 /** Everything known of the workloads of a release and what belongs to them. Any list may be empty: then less can be said. */
 export interface ClusterView {

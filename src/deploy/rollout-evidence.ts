@@ -1,9 +1,9 @@
 import type { Kubernetes } from '../kubernetes/client.ts'
+import { rolloutOf } from '../kubernetes/workload.ts'
 import { messageOf } from '../process/errors.ts'
 import type { ClusterView } from './explain.ts'
 import { type Finding, type LogSource, renderFinding } from './finding.ts'
 import { type Warning, warningsOf } from './warning-events.ts'
-import { rolloutOf } from './workload.ts'
 
 const mostFindings = 8
 const mostLogs = 3

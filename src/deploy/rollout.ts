@@ -1,12 +1,12 @@
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { describeRef, type KubeObject, type ObjectRef, type ResourceKind } from '../kubernetes/objects.ts'
+import { isWorkload, rolloutOf } from '../kubernetes/workload.ts'
 import { CancelledError, messageOf, NotReadyError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { formatSeconds } from '../process/wait.ts'
 import { type ClusterView, explain } from './explain.ts'
 import { type Finding, hintFor, renderFinding } from './finding.ts'
 import { collectEvidence } from './rollout-evidence.ts'
-import { isWorkload, rolloutOf } from './workload.ts'
 
 export interface RolloutRequest {
   /** What people call it: `voting-app`. */

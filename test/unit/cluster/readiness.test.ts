@@ -5,7 +5,6 @@ import { waitUntilReady } from '../../../src/cluster/readiness.ts'
 import { dnsPod, dnsReason } from '../../../src/cluster/readiness-dns.ts'
 import { leaseReasons, nodeReasons } from '../../../src/cluster/readiness-nodes.ts'
 import { joinReasons, shorten } from '../../../src/cluster/reasons.ts'
-import { rolloutReason } from '../../../src/cluster/rollout.ts'
 import type { Kubernetes } from '../../../src/kubernetes/client.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import { NotReadyError } from '../../../src/process/errors.ts'
@@ -53,38 +52,6 @@ describe('nodes', () => {
         now,
       ),
     ).toEqual(['b sent its last heartbeat 60 s ago', 'c has sent no heartbeat', 'd has sent no heartbeat'])
-  })
-})
-
-describe('rollouts', () => {
-  const deployment = (status: object, replicas = 2): KubeObject =>
-    object('Deployment', 'coredns', { spec: { replicas }, status })
-  const done = { observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 2 }
-
-  it.each([
-    [done, undefined],
-    [{ ...done, observedGeneration: 1 }, 'Deployment kube-system/coredns not yet seen by its controller'],
-    [{ ...done, updatedReplicas: 1 }, 'Deployment kube-system/coredns 1 of 2 updated'],
-    [{ ...done, availableReplicas: 1 }, 'Deployment kube-system/coredns 1 of 2 available'],
-    [{ ...done, replicas: 3 }, 'Deployment kube-system/coredns 1 old still running'],
-    [undefined, 'Deployment kube-system/coredns not yet seen by its controller'],
-  ])('judges a Deployment %o', (status, reason) => {
-    expect(rolloutReason(deployment(status as object))).toBe(reason)
-  })
-
-  it('counts a DaemonSet by nodes', () => {
-    const daemonSet = (status: object): KubeObject =>
-      object('DaemonSet', 'kube-proxy', { status: { observedGeneration: 2, ...status } })
-    expect(
-      rolloutReason(daemonSet({ desiredNumberScheduled: 4, updatedNumberScheduled: 4, numberAvailable: 4 })),
-    ).toBeUndefined()
-    expect(
-      rolloutReason(daemonSet({ desiredNumberScheduled: 4, updatedNumberScheduled: 4, numberAvailable: 3 })),
-    ).toMatch(/3 of 4 available/)
-  })
-
-  it('takes a Deployment scaled to zero as done', () => {
-    expect(rolloutReason(deployment({ observedGeneration: 2 }, 0))).toBeUndefined()
   })
 })
 

@@ -1,4 +1,4 @@
-import type { KubeObject, ResourceKind } from '../kubernetes/objects.ts'
+import { describeRef, type KubeObject, type ResourceKind, refOf } from './objects.ts'
 
 /** Where a workload's rollout stands. `reason` says what is missing, in the words of kubectl where it has any. */
 export interface RolloutState {
@@ -45,13 +45,24 @@ export function rolloutOf(workload: KubeObject): RolloutState {
   }
 }
 
+/** `Deployment shop/web: 1 of 2 pods available`, or undefined when it has rolled out. */
+export function rolloutReason(workload: KubeObject): string | undefined {
+  const state = rolloutOf(workload)
+  return state.done ? undefined : `${describeRef(refOf(workload))}: ${state.reason}`
+}
+
 /** A condition of the object, when it has it. */
-export function conditionOf(
-  object: KubeObject,
-  type: string,
-): { readonly status: string; readonly reason?: string; readonly message?: string } | undefined {
-  const conditions = (object['status']?.conditions ?? []) as { type: string; status: string }[]
+export function conditionOf(object: KubeObject, type: string): Condition | undefined {
+  const conditions = (object['status']?.conditions ?? []) as Condition[]
   return conditions.find((condition) => condition.type === type)
+}
+
+export interface Condition {
+  readonly type: string
+  readonly status: string
+  readonly reason?: string
+  readonly message?: string
+  readonly observedGeneration?: number
 }
 
 const done: RolloutState = { done: true, reason: 'rolled out' }
@@ -70,6 +81,10 @@ function deployment(workload: KubeObject): RolloutState {
   const progressing = conditionOf(workload, 'Progressing')
   if (progressing?.reason === 'ProgressDeadlineExceeded') {
     return { done: false, failed: true, reason: progressing.message ?? 'exceeded its progress deadline' }
+  }
+  // Its controller scales a paused Deployment and replaces nothing: the new pods never come.
+  if (updatedReplicas < wanted && workload['spec']?.paused === true) {
+    return { done: false, failed: true, reason: 'is paused (spec.paused), so its new pods are not made' }
   }
   if (updatedReplicas < wanted) return pending(`${updatedReplicas} of ${wanted} new pods exist`)
   if (replicas > updatedReplicas) return pending(`${replicas - updatedReplicas} old pods still run`)
@@ -115,6 +130,8 @@ function job(workload: KubeObject): RolloutState {
   if (failed?.status === 'True') {
     return { done: false, failed: true, reason: `failed: ${failed.message ?? failed.reason ?? 'no reason given'}` }
   }
+  // Nothing is wrong, and nothing will happen before somebody resumes it.
+  if (workload['spec']?.suspend === true) return { done: true, reason: 'is suspended' }
   const { succeeded = 0 } = (workload['status'] ?? {}) as Record<string, number>
   return pending(`${succeeded} of ${workload['spec']?.completions ?? 1} completions`)
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { rolloutOf } from '../../../src/deploy/workload.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
-import { deployment, rolledOut, statefulSet } from './kube-fixtures.ts'
+import { rolloutOf, rolloutReason } from '../../../src/kubernetes/workload.ts'
+import { deployment, rolledOut, statefulSet } from '../deploy/kube-fixtures.ts'
 
 const reason = (object: KubeObject): string => rolloutOf(object).reason
 
@@ -26,6 +26,19 @@ describe('rollout of a Deployment', () => {
 
   it('is done with zero replicas', () => {
     expect(rolloutOf(deployment('web', {}, { replicas: 0 })).done).toBe(true)
+  })
+
+  it('never comes while it is paused', () => {
+    const paused = deployment('web', { replicas: 1, availableReplicas: 1 })
+    expect(rolloutOf({ ...paused, spec: { ...paused['spec'], paused: true } })).toMatchObject({ failed: true })
+    const current = deployment('web', rolledOut)
+    expect(rolloutOf({ ...current, spec: { ...current['spec'], paused: true } }).done).toBe(true)
+  })
+
+  it('is not done before its controller has written any status', () => {
+    const { status: _none, ...fresh } = deployment('web')
+    expect(rolloutReason(fresh)).toBe('Deployment shop/web: generation 1 not seen by its controller yet (at none)')
+    expect(rolloutReason(deployment('web', rolledOut))).toBeUndefined()
   })
 
   it('has failed when its controller has given up', () => {
@@ -94,5 +107,10 @@ describe('rollout of other kinds', () => {
     })
     expect(rolloutOf(job('Failed'))).toEqual({ done: false, failed: true, reason: 'failed: BackoffLimitExceeded' })
     expect(rolloutOf(job('Complete')).done).toBe(true)
+  })
+
+  it('does not wait for a suspended Job', () => {
+    const job = { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'migrate' }, spec: { suspend: true } }
+    expect(rolloutOf(job)).toEqual({ done: true, reason: 'is suspended' })
   })
 })
