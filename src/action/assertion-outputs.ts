@@ -22,7 +22,7 @@ export function reportAssertions(context: AssertionContext, record: RunRecord, r
   const totals = totalsOf(record.checks)
   host.log.info(renderTableText(record))
   const annotations = annotationsOf(record)
-  for (const { level, title, message } of annotations) host.log[level](`${title}\n${message}`)
+  for (const { level, title, message } of annotations) host.log[level](message, { title })
   summary.addSection(renderSummary(record))
   outputs.set('verdict', record.verdict)
   outputs.set('passed', totals.pass)
@@ -35,6 +35,6 @@ export function reportAssertions(context: AssertionContext, record: RunRecord, r
     host.log.info(verdict)
     return
   }
-  if (!annotations.some((annotation) => annotation.level === 'error')) host.log.error(verdict)
+  if (!annotations.some((annotation) => annotation.level === 'error')) host.log.error(verdict, { title: 'Assertions' })
   fail()
 }

@@ -1,10 +1,14 @@
 import { appendFile, stat } from 'node:fs/promises'
 import type { Timing } from '../process/timings.ts'
+import { cutMarkdown } from '../report/cut-markdown.ts'
 import { ganttChart } from '../report/timeline.ts'
 import { markdownText } from './safe-text.ts'
 
 /** GitHub refuses a step's summary above 1 MiB as a whole; the rest of the room is for reports that the body adds. */
 const mostBytes = 1024 * 1024 - 4096
+
+/** Below this not even a heading and a notice fit. */
+const leastBytes = 1024
 
 export interface SummaryFacts {
   readonly title: string
@@ -18,7 +22,7 @@ export interface SummaryFacts {
   readonly timings: readonly Timing[]
 }
 
-/** The step's part of the job summary. Sections that would make it too big are left out from the end, and it says so. */
+/** The step's part of the job summary. What would make it too big is cut off the last sections at the end of a row, and it says so. */
 export function renderSummary(facts: SummaryFacts): string {
   const why = facts.failure === undefined ? '' : `\n> ${markdownText(shorten(facts.failure))}\n`
   const head = `## ${facts.ok ? '✅' : '❌'} ${markdownText(facts.title)}\n${why}`
@@ -34,22 +38,22 @@ export function renderSummary(facts: SummaryFacts): string {
   const chart = ganttChart(facts.title, facts.timings)
   const timeline =
     chart === '' ? '' : `<details><summary>Timeline</summary>\n\n\`\`\`mermaid\n${chart}\n\`\`\`\n\n</details>\n`
-  const parts = [head, table, timeline].filter((part) => part !== '')
-  let left = mostBytes - Buffer.byteLength(parts.join('\n'))
+  let left = mostBytes - Buffer.byteLength([head, table, timeline].join('\n'))
   const sections: string[] = []
-  for (const section of facts.sections) {
-    left -= Buffer.byteLength(section) + 1
-    if (left < 0) {
-      sections.push('*Left out here: a section that would make this summary larger than GitHub accepts.*\n')
+  for (const [index, section] of facts.sections.entries()) {
+    if (left < leastBytes) {
+      sections.push(`*${facts.sections.length - index} more sections are left out here: GitHub accepts 1 MiB.*\n`)
       break
     }
-    sections.push(section)
+    const kept = cutMarkdown(section, left)
+    left -= Buffer.byteLength(kept) + 1
+    sections.push(kept)
   }
-  return [parts[0] ?? '', ...parts.slice(1, parts.length - (timeline === '' ? 0 : 1)), ...sections, timeline].join('\n')
+  return [head, table, ...sections, timeline].filter((part) => part !== '').join('\n')
 }
 
 /**
- * Appends to GITHUB_STEP_SUMMARY where there is one and it has room; it is a nicety and fails nothing. Resolves with false when it was not written.
+ * Appends to GITHUB_STEP_SUMMARY where there is one, as much as it has room for; it is a nicety and fails nothing. Resolves with false when it was not written.
  */
 export async function writeSummary(file: string | undefined, text: string): Promise<boolean> {
   if (!file) return false
@@ -57,8 +61,9 @@ export async function writeSummary(file: string | undefined, text: string): Prom
     (found) => found.size,
     () => 0,
   )
-  if (present + Buffer.byteLength(text) > 1024 * 1024) return false
-  return appendFile(file, `${text}\n`).then(
+  const room = 1024 * 1024 - present - 1
+  if (room < leastBytes) return false
+  return appendFile(file, `${cutMarkdown(text, room)}\n`).then(
     () => true,
     () => false,
   )

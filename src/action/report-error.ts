@@ -10,20 +10,23 @@ export interface ReportOptions {
   readonly debug: boolean
   /** In a post step nothing fails the job any more. */
   readonly as: 'error' | 'warning'
+  /** The action's own title: it heads the annotation, together with the error's code. */
+  readonly title?: string
 }
 
 /**
  * Tells a person, once: what happened, why, what to do; the evidence in a group below. Stack traces only for what nobody foresaw.
  */
-export async function reportError(error: unknown, { log, debug, as }: ReportOptions): Promise<void> {
+export async function reportError(error: unknown, { log, debug, as, title }: ReportOptions): Promise<void> {
   const known = error instanceof ToolkitError
   const parts = [messageOf(error)]
   if (known && error.hint !== undefined) parts.push(error.hint)
   parts.push(known ? `(${error.code}, docs/errors.md)` : '(unexpected: please report this with the details in the log)')
   const text = shorten(parts.join('\n'))
   // A cancelled run is what somebody wanted, not a finding.
-  if (as === 'warning' || isCancellation(error)) log.warning(text)
-  else log.error(text)
+  const place = title === undefined ? undefined : { title: known ? `${title}: ${error.code}` : title }
+  if (as === 'warning' || isCancellation(error)) log.warning(text, place)
+  else log.error(text, place)
 
   const details = [...detailsOf(error, debug)]
   if (details.length === 0) return

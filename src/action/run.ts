@@ -95,7 +95,7 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
     ok = !failed
   } catch (error) {
     failure = messageOf(error)
-    await reportError(error, { log, debug: environment.debug, as: 'error' })
+    await reportError(error, { log, debug: environment.debug, as: 'error', title: contract.title })
   }
   const cancelled = cancel.signal.aborted
   await endPrograms(host?.exec, cancel)

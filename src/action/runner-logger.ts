@@ -1,6 +1,6 @@
 import * as core from '@actions/core'
 import type { Clock } from '../process/clock.ts'
-import type { Location, Logger } from '../process/log.ts'
+import type { AnnotationPlace, Logger } from '../process/log.ts'
 import { formatSeconds } from '../process/wait.ts'
 import { harmlessLines } from './safe-text.ts'
 
@@ -22,8 +22,8 @@ export function createRunnerLogger(clock: Clock): Logger {
     info,
     // The toolkit escapes these: percent signs and line breaks of the message cannot end the command.
     notice: (message) => core.notice(message),
-    warning: (message, location) => core.warning(message, properties(location)),
-    error: (message, location) => core.error(message, properties(location)),
+    warning: (message, place) => core.warning(message, properties(place)),
+    error: (message, place) => core.error(message, properties(place)),
     async group(title, body) {
       const [heading = ''] = harmlessLines(title)
       const folded = open === 0
@@ -57,7 +57,10 @@ export function createRunnerLogger(clock: Clock): Logger {
   }
 }
 
-function properties(location: Location | undefined): core.AnnotationProperties {
-  if (location === undefined) return {}
-  return { file: location.file, ...(location.line === undefined ? {} : { startLine: location.line }) }
+function properties({ title, file, line }: AnnotationPlace = {}): core.AnnotationProperties {
+  return {
+    ...(title === undefined ? {} : { title }),
+    ...(file === undefined ? {} : { file }),
+    ...(line === undefined ? {} : { startLine: line }),
+  }
 }

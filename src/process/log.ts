@@ -1,6 +1,7 @@
-/** Where in a user's file an annotation belongs. */
-export interface Location {
-  readonly file: string
+/** What an annotation is headed with, and where in a user's file it belongs. */
+export interface AnnotationPlace {
+  readonly title?: string
+  readonly file?: string
   readonly line?: number
 }
 
@@ -12,8 +13,8 @@ export interface Logger {
   debug(message: string): void
   info(message: string): void
   notice(message: string): void
-  warning(message: string, location?: Location): void
-  error(message: string, location?: Location): void
+  warning(message: string, place?: AnnotationPlace): void
+  error(message: string, place?: AnnotationPlace): void
   /** Runs the body under a heading; the heading is closed with the duration, also when the body fails. */
   group<T>(title: string, body: () => Promise<T>): Promise<T>
   /** A line of progress that a terminal may overwrite, and that CI prints at most every few seconds. */

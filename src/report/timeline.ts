@@ -3,6 +3,7 @@ import { formatSeconds } from '../process/wait.ts'
 
 /** Beyond this many bars a chart is no longer read; the longest are kept. */
 const mostBars = 40
+const longestName = 80
 
 /**
  * The phases as a Mermaid gantt chart: one bar each, its axis in minutes and seconds since the run began. Empty for no phases. The text is safe inside a fenced
@@ -25,7 +26,12 @@ export function ganttChart(title: string, timings: readonly Timing[]): string {
 
 /** Colons, semicolons, hashes and commas have a meaning in Mermaid, line breaks and backticks one in Markdown. */
 function plainName(name: string): string {
-  return name.replace(/[^\p{L}\p{N}._()/-]+/gu, ' ').trim() || 'phase'
+  return (
+    name
+      .slice(0, longestName)
+      .replace(/[^\p{L}\p{N}._()/-]+/gu, ' ')
+      .trim() || 'phase'
+  )
 }
 
 /**

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { renderSummary, writeSummary } from '../../../src/action/job-summary.ts'
+import { cutMarkdown } from '../../../src/report/cut-markdown.ts'
 
 const timings = [
   { name: 'tools', startMs: 0, durationMs: 1200, ok: true },
@@ -50,8 +51,44 @@ test('stays below 1 MiB and says what it left out', () => {
   const results = Array.from({ length: 20 }, (_, index) => [`r${index}`, 'x'.repeat(100_000)] as const)
   const text = renderSummary({ title: 'Big', ok: true, results, sections, timings })
   expect(Buffer.byteLength(text)).toBeLessThan(1024 * 1024)
-  expect(text).toContain('Left out here')
+  expect(text).toContain('left out here')
   expect(text).toContain('```mermaid')
+})
+
+test('cuts a section at the end of a row, with everything closed', () => {
+  const rows = Array.from({ length: 40_000 }, (_, index) => `| ${index} | ${'é'.repeat(40)} |`)
+  const section = ['| a | b |', '|---|---|', ...rows, '', '```text', 'x'.repeat(10), '```', ''].join('\n')
+  const text = renderSummary({ title: 'Big', ok: false, results: [], sections: [section, 'next\n'], timings })
+  expect(Buffer.byteLength(text)).toBeLessThan(1024 * 1024)
+  expect(text).toMatch(/\n\n\*\d+ more lines are left out here/)
+  for (const row of text.split('\n').filter((line) => line.startsWith('| '))) expect(row.endsWith(' |')).toBe(true)
+  expect(text).toContain('```mermaid')
+})
+
+test('leaves no fence and no details open where it cuts', () => {
+  const body = Array.from({ length: 100 }, (_, index) => `line ${index}`).join('\n')
+  for (const [open, close] of [
+    ['````text', '````'],
+    ['~~~', '~~~'],
+    ['<details><summary>x</summary>', '</details>'],
+  ] as const) {
+    const text = `before\n${open}\n${body}\n${close}\nafter`
+    for (let size = 200; size < Buffer.byteLength(text); size += 50) {
+      const kept = cutMarkdown(text, size)
+      expect(Buffer.byteLength(kept)).toBeLessThanOrEqual(size)
+      expect(kept.includes(open)).toBe(kept.split(open).at(-1)?.includes(close) ?? false)
+    }
+    expect(cutMarkdown(text, 1_000_000)).toBe(text)
+  }
+})
+
+test('fits into what room the file has left', async () => {
+  const file = path.join(await mkdtemp(path.join(tmpdir(), 'summary-')), 'summary.md')
+  await writeFile(file, 'x'.repeat(1024 * 1024 - 5_000))
+  expect(await writeSummary(file, 'line\n'.repeat(10_000))).toBe(true)
+  const text = await readFile(file, 'utf8')
+  expect(Buffer.byteLength(text)).toBeLessThanOrEqual(1024 * 1024)
+  expect(text).toMatch(/more lines are left out here/)
 })
 
 test('is not written where it would make the file too big, nor where there is none', async () => {

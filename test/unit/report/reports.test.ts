@@ -90,13 +90,35 @@ describe('job summary', () => {
     expect(outside).not.toContain('](javascript')
   })
 
-  it('stays under 1 MiB and says what is left out', () => {
-    const long = Array.from({ length: 1_000 }, (_, i) =>
-      checkRecord({ id: `c${i}`, verdict: 'fail', evidence: [{ text: 'x'.repeat(100_000) }] }),
+  it('stays under 1 MiB, breaks no row and says what is left out', () => {
+    const long = 'é|`x`'.repeat(20_000)
+    const red = Array.from({ length: 2_000 }, (_, i) =>
+      checkRecord({
+        id: `c${i}`,
+        verdict: 'fail',
+        title: long,
+        reason: long,
+        evidence: Array.from({ length: 20 }, () => ({ text: long, command: long })),
+      }),
     )
-    const text = renderSummary(runRecord(long))
-    expect(Buffer.byteLength(text)).toBeLessThan(1024 * 1024)
-    expect(text).toMatch(/\d+ more sections are left out/)
+    const green = Array.from({ length: 2_000 }, (_, i) => checkRecord({ id: `g${i}` }))
+    const text = renderSummary(
+      runRecord([...green, ...red], {
+        target: long,
+        namespace: long,
+        problems: Array.from({ length: 500 }, () => long),
+        timings: [{ name: long, startMs: 0, durationMs: 5, ok: false }],
+      }),
+    )
+    expect(Buffer.byteLength(text)).toBeLessThan(900 * 1024)
+    expect(text).toMatch(/480 more problems are left out/)
+    expect(text).toMatch(/\d+ more checks are left out \(\d+ passed, \d+ failed/)
+    expect(text).toMatch(/The evidence of \d+ more red checks is left out/)
+    // What is red is shown before what is green.
+    expect(text).toContain('| ❌ fail | `c0` |')
+    expect(text).not.toContain('| `g0` |')
+    for (const row of text.split('\n').filter((line) => line.startsWith('| '))) expect(row).toMatch(/ \|$/)
+    expect(text.match(/^`{3,}/gm)?.length).toBe(2 * (text.match(/^`{3,}(text|sh|mermaid)$/gm)?.length ?? 0))
   })
 
   it('escapes so that every character stands for itself', () => {
@@ -115,7 +137,7 @@ describe('annotations', () => {
         level: 'error',
         title: 'R4.stored failed: The vote is a row',
         message:
-          'queued: 1 vote waits in Redis, worker 0/0 ready. Skipped because of it: R4.once. Next: kubectl -n voting-app get pods',
+          'R4.stored: queued: 1 vote waits in Redis, worker 0/0 ready. Skipped because of it: R4.once. Next: kubectl -n voting-app get pods',
       },
     ])
   })
@@ -123,10 +145,66 @@ describe('annotations', () => {
   it('are warnings where the verdict does not fail the run, and at most ten', () => {
     expect(annotationsOf(runRecord([unseen], { failOn: ['fail'] }))[0]?.level).toBe('warning')
     const many = annotationsOf(
-      runRecord(Array.from({ length: 30 }, (_, i) => checkRecord({ id: `c${i}`, verdict: 'fail' }))),
+      runRecord(
+        Array.from({ length: 30 }, (_, i) => checkRecord({ id: `c${i}`, verdict: 'fail', reason: `row ${i} is gone` })),
+      ),
     )
     expect(many).toHaveLength(10)
     expect(many.at(-1)?.message).toBe('21 more findings are in the job summary and in the report')
+  })
+})
+
+describe('root causes', () => {
+  const api = checkRecord({ id: 'R1.api', verdict: 'fail', reason: 'no answer' })
+
+  it('are found at any distance, through skipped and red checks', () => {
+    const checks = [
+      checkRecord({ id: 'R3.pods', verdict: 'skipped', needs: ['R2.nodes'], reason: 'needs R2.nodes' }),
+      checkRecord({ id: 'R2.nodes', verdict: 'skipped', needs: ['R1.api'], reason: 'needs R1.api' }),
+      checkRecord({ id: 'R5.dns', verdict: 'fail', needs: ['R3.pods'], reason: 'time-out' }),
+      checkRecord({ id: 'R9.other', verdict: 'skipped', reason: 'does not apply' }),
+      api,
+    ]
+    expect(annotationsOf(runRecord(checks))).toEqual([
+      {
+        level: 'error',
+        title: 'R1.api failed: The vote is a row',
+        message: 'R1.api: no answer. Red because of it: R5.dns. Skipped because of it: R3.pods, R2.nodes.',
+      },
+    ])
+  })
+
+  it('are one where several checks give the same reason, and two where they do not', () => {
+    const same = checkRecord({ id: 'R1.version', verdict: 'fail', reason: 'no answer' })
+    const other = checkRecord({ id: 'R7.dns', verdict: 'fail', reason: 'another thing' })
+    expect(annotationsOf(runRecord([api, same, other])).map((entry) => entry.message)).toEqual([
+      'R1.api, R1.version: no answer.',
+      'R7.dns: another thing.',
+    ])
+  })
+
+  it('do not hang on checks that need each other, and none of them is lost', () => {
+    const one = checkRecord({ id: 'a', verdict: 'fail', needs: ['b'], reason: 'x' })
+    const two = checkRecord({ id: 'b', verdict: 'fail', needs: ['a'], reason: 'y' })
+    const text = annotationsOf(runRecord([one, two]))
+      .map((entry) => entry.message)
+      .join('\n')
+    expect(text).toMatch(/\ba\b/)
+    expect(text).toMatch(/\bb\b/)
+  })
+
+  it('that fail the run come before warnings, which are left out first', () => {
+    const warnings = Array.from({ length: 20 }, (_, i) =>
+      checkRecord({ id: `w${i}`, verdict: 'inconclusive', reason: `lost ${i}` }),
+    )
+    const found = annotationsOf(runRecord([...warnings, api], { failOn: ['fail'] }))
+    expect(found[0]?.title).toMatch(/^R1.api failed/)
+    expect(found.at(-1)).toMatchObject({ level: 'warning', message: expect.stringMatching(/^12 more findings/) })
+  })
+
+  it('have a message that GitHub does not cut', () => {
+    const long = checkRecord({ id: 'x', verdict: 'fail', reason: 'y'.repeat(1_000_000) })
+    expect(annotationsOf(runRecord([long]))[0]?.message.length).toBeLessThan(5_000)
   })
 })
 
