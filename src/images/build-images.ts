@@ -24,7 +24,7 @@ export interface BuiltImage {
 }
 
 export interface BuildRequest {
-  /** Recipe names; default is every recipe. What they need is built too. */
+  /** Recipe names; default is every recipe that is not optional. What they need is built too. */
   readonly recipes?: readonly string[]
   /** A version of images/kubernetes-versions.json, such as `1.34.3`. */
   readonly kubernetesVersion: string
@@ -52,7 +52,7 @@ export async function buildImages(host: Host, request: BuildRequest): Promise<re
 }
 
 function chosen(recipes: Recipes, names: readonly string[] | undefined): readonly Recipe[] {
-  if (names === undefined) return [...recipes.values()]
+  if (names === undefined) return [...recipes.values()].filter((recipe) => !recipe.optional)
   const unknown = names.filter((name) => !recipes.has(name))
   if (unknown.length > 0) {
     const known = [...recipes.keys()]

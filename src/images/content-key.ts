@@ -19,12 +19,13 @@ export async function contentKeys(host: Pick<Host, 'paths'>, recipes: Recipes): 
       const other = recipes.get(name)
       if (other !== undefined) needed[name] = await keyOf(other)
     }
-    // What an image is called, how long it takes and what is checked afterwards do not change it, and preloaded names do.
+    // What an image is called, when it is built, how long that takes and what is checked afterwards do not change it, and preloaded names do.
     const {
       contract: _contract,
       seconds: _seconds,
       description: _description,
       upstream: _upstream,
+      optional: _optional,
       variables,
       ...content
     } = recipe

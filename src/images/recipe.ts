@@ -59,6 +59,8 @@ export const recipeSchema = z.strictObject({
   description: z.string(),
   /** Names under which users and manifests know the image. Empty: it only serves as a base. */
   upstream: z.array(imageName).default([]),
+  /** Built only when asked for by name: no cluster needs it. */
+  optional: z.boolean().default(false),
   /** Another recipe; without one the image starts empty. */
   base: name.optional(),
   /** Seconds of a cold build on two cores: what takes long, and what waits for it, starts first. */

@@ -27,6 +27,13 @@ export interface TcpRequest extends RequestBase {
   readonly port: number
 }
 
+/** Sends one datagram and waits for any answer: needs a server that answers whatever it is sent. */
+export interface UdpRequest extends RequestBase {
+  readonly kind: 'udp'
+  readonly host: string
+  readonly port: number
+}
+
 /** One HTTP request on a connection of its own: keep-alive would pin one backend. Redirects are not followed. */
 export interface HttpRequest extends RequestBase {
   readonly kind: 'http'
@@ -62,7 +69,7 @@ export interface LiveRequest extends RequestBase {
   readonly settleMs: number
 }
 
-export type ProbeRequest = HelloRequest | TcpRequest | HttpRequest | DnsRequest | LiveRequest
+export type ProbeRequest = HelloRequest | TcpRequest | UdpRequest | HttpRequest | DnsRequest | LiveRequest
 
 export interface HelloAnswer {
   readonly hostname: string

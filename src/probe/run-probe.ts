@@ -4,6 +4,7 @@ import { probeDns, readResolvConf } from './dns.ts'
 import { probeHttp } from './http.ts'
 import { probeLive } from './live.ts'
 import type { ProbeBatch, ProbeRequest, ProbeResult } from './protocol.ts'
+import { probeUdp } from './udp.ts'
 
 const defaultConcurrency = 64
 
@@ -40,6 +41,8 @@ async function runOne(request: ProbeRequest, identity: Identity): Promise<Outcom
       }
     case 'tcp':
       return probeTcp(request)
+    case 'udp':
+      return probeUdp(request)
     case 'http':
       return probeHttp(request)
     case 'dns':

@@ -1,11 +1,11 @@
 import { execFile, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { cacheFolder } from '../../src/process/environment.ts'
+import { pinnedTool } from './pinned-tool.ts'
 import { repository } from './test-host.ts'
 
 /**
@@ -93,7 +93,7 @@ export async function runAct(options: ActOptions): Promise<ActRun> {
   const folders = { ...own, state: options.state ?? own.state }
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true })
   await makeRepository(folders.workspace, options.workflow)
-  const program = await act()
+  const program = await pinnedTool('act', 'github.com/nektos/act')
   const args = [
     options.event,
     '--json',
@@ -276,29 +276,6 @@ async function stepEnvironment(folders: { home: string; state: string }): Promis
 function node24Folder(): string {
   const own = path.join(repository, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin')
   return existsSync(own) ? own : path.dirname(process.execPath)
-}
-
-/** Path of act, built from the module that go.mod and go.sum in test/support/act-tool pin; built once per machine. */
-async function act(): Promise<string> {
-  const pins = path.join(repository, 'test', 'support', 'act-tool')
-  const hash = createHash('sha256')
-  for (const name of ['go.mod', 'go.sum']) hash.update(await readFile(path.join(pins, name)))
-  const folder = path.join(cacheFolder(process.env), 'test-tools', `act-${hash.digest('hex').slice(0, 12)}`)
-  const program = path.join(folder, 'act')
-  if (existsSync(program)) return program
-  const partial = `${folder}.${process.pid}`
-  await run(
-    'go',
-    ['build', '-trimpath', '-ldflags', '-s -w', '-o', path.join(partial, 'act'), 'github.com/nektos/act'],
-    {
-      cwd: pins,
-      env: { ...process.env, CGO_ENABLED: '0' },
-      timeout: 600_000,
-    },
-  )
-  // Somebody may have been faster; theirs is the same.
-  await rename(partial, folder).catch(() => rm(partial, { recursive: true, force: true }))
-  return program
 }
 
 const run = promisify(execFile)

@@ -198,6 +198,25 @@ describe('the probe script, as it runs in a pod', () => {
     expect(stdout).toMatch(/\nn0nce \{"end":9\}\n$/)
   })
 
+  it('tells an answered datagram from a dropped and a refused one', async () => {
+    const bound = async (onMessage: (socket: dgram.Socket, from: dgram.RemoteInfo) => void): Promise<number> => {
+      const socket = dgram.createSocket('udp4')
+      closers.push(() => socket.close())
+      socket.on('message', (_data, from) => onMessage(socket, from))
+      await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
+      return socket.address().port
+    }
+    const echo = await bound((socket, from) => socket.send('yes', from.port, from.address))
+    const silent = await bound(() => {})
+    const udp = (id: string, port: number): ProbeRequest => ({ ...base, kind: 'udp', id, host: '127.0.0.1', port })
+    const { results } = await run([udp('answered', echo), udp('dropped', silent), udp('nobody', refusedPort)])
+    expect(Object.fromEntries([...results].map(([id, result]) => [id, result.dial]))).toEqual({
+      answered: 'connected',
+      dropped: 'timeout',
+      nobody: 'refused',
+    })
+  })
+
   it('asks DNS over UDP and TCP, follows aliases and asks again what was cut', async () => {
     const ask = (id: string, dnsName: string, type: 'A' | 'SRV' | 'AAAA', transport: 'udp' | 'tcp'): ProbeRequest => ({
       ...base,
