@@ -18,7 +18,16 @@ type settings struct {
 	cniDirectory string
 	listen       string
 	resync       time.Duration
+	parts        string
+	runDirectory string
 }
+
+// What --parts selects: everything, or network policies alone, on a machine or in a network
+// namespace whose routes and CNI configuration are not this agent's.
+const (
+	allParts          = "all"
+	networkPolicyPart = "network-policy"
+)
 
 // parseSettings reads flags, which tests and people use, and the environment, which the
 // manifest uses.
@@ -35,6 +44,9 @@ func parseSettings(args []string, getenv func(string) string, output io.Writer) 
 	flags.StringVar(&s.cniDirectory, "cni-directory", "/etc/cni/net.d", "directory the container runtime reads CNI configuration from")
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:10271", "address of /healthz, /readyz and /metrics")
 	flags.DurationVar(&s.resync, "resync", time.Minute, "how often everything is checked without an event")
+	flags.StringVar(&s.parts, "parts", allParts, "what this agent keeps: "+allParts+", or "+networkPolicyPart+" and nothing else")
+	flags.StringVar(&s.runDirectory, "run-directory", "/run/k8s-platform",
+		"directory of the socket that the CNI plugin k8s-platform-policy talks to, and of its notes on pods")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -43,6 +55,9 @@ func parseSettings(args []string, getenv func(string) string, output io.Writer) 
 	}
 	if s.nodeName == "" {
 		return s, fmt.Errorf("--node-name or NODE_NAME is missing: the name of the Node object, for example kind-worker")
+	}
+	if s.parts != allParts && s.parts != networkPolicyPart {
+		return s, fmt.Errorf("--parts is %q: %s or %s is needed", s.parts, allParts, networkPolicyPart)
 	}
 	if s.resync <= 0 {
 		return s, fmt.Errorf("--resync is %s: a positive duration is needed, for example 1m", s.resync)

@@ -35,6 +35,7 @@ func TestSettingsRefuse(t *testing.T) {
 		{"an unrendered template", map[string]string{"NODE_NAME": "a", "POD_SUBNET": "{{ .PodSubnet }}"}, nil, `holds "{{ .PodSubnet }}": an address range is needed, for example 10.244.0.0/16`},
 		{"an endpoint without port", map[string]string{"NODE_NAME": "a", "CONTROL_PLANE_ENDPOINT": "kind-control-plane"}, nil, "host:port is needed"},
 		{"a resync that never ends", map[string]string{"NODE_NAME": "a"}, []string{"--resync=0s"}, "positive duration"},
+		{"a part there is not", map[string]string{"NODE_NAME": "a"}, []string{"--parts=routes"}, `--parts is "routes": all or network-policy is needed`},
 		{"an argument that is no flag", map[string]string{"NODE_NAME": "a"}, []string{"start"}, `unexpected argument "start"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
