@@ -2,7 +2,7 @@ import type { KubeObject } from '../kubernetes/objects.ts'
 import type { Finding } from './finding.ts'
 import { latestWarning } from './warning-events.ts'
 
-type ContainerFinding = Pick<Finding, 'reason' | 'message' | 'permanent' | 'log'>
+type ContainerFinding = Pick<Finding, 'reason' | 'message' | 'permanent' | 'certain' | 'log'>
 
 interface Terminated {
   readonly exitCode: number
@@ -25,6 +25,12 @@ interface ContainerStatus {
   readonly lastState?: { readonly terminated?: Terminated }
 }
 
+interface ContainerSpec {
+  readonly name: string
+  readonly image: string
+  readonly resources?: { readonly limits?: Readonly<Record<string, string>> }
+}
+
 const imageReasons = new Set([
   'ErrImagePull',
   'ImagePullBackOff',
@@ -39,15 +45,11 @@ const finalPullErrors =
 /** What is wrong with the containers of a pod that is not ready, init containers first. */
 export function containerFindings(pod: KubeObject, events: readonly KubeObject[]): ContainerFinding[] {
   const status = pod['status'] ?? {}
-  const specs = [...(pod['spec']?.initContainers ?? []), ...(pod['spec']?.containers ?? [])] as {
-    name: string
-    image: string
-  }[]
+  const specs = [...(pod['spec']?.initContainers ?? []), ...(pod['spec']?.containers ?? [])] as ContainerSpec[]
   const statuses = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])] as ContainerStatus[]
   return statuses.flatMap((container) => {
-    // The status shows the image's resolved name once it is there; people look for the one they wrote.
-    const image = specs.find((spec) => spec.name === container.name)?.image ?? container.image
-    const found = explainContainer(pod, container, image, events)
+    const spec = specs.find((entry) => entry.name === container.name)
+    const found = explainContainer(pod, container, spec, events)
     return found === undefined ? [] : [found]
   })
 }
@@ -55,7 +57,7 @@ export function containerFindings(pod: KubeObject, events: readonly KubeObject[]
 function explainContainer(
   pod: KubeObject,
   container: ContainerStatus,
-  image: string,
+  spec: ContainerSpec | undefined,
   events: readonly KubeObject[],
 ): ContainerFinding | undefined {
   const log = (previous: boolean): NonNullable<Finding['log']> => ({
@@ -72,14 +74,20 @@ function explainContainer(
     const why = [waiting.message, event?.message].find(
       (text) => text !== undefined && !/^Back-off pulling image "[^"]*"$/.test(text),
     )
-    const message = `image ${image}: ${oneLine(why ?? waiting.message ?? 'cannot be pulled')}`
+    // The status shows the image's resolved name once it is there; people look for the one they wrote.
+    const message = `image ${spec?.image ?? container.image}: ${oneLine(why ?? waiting.message ?? 'cannot be pulled')}`
     const permanent = /^(InvalidImageName|ErrImageNeverPull)$/.test(waiting.reason) || finalPullErrors.test(message)
-    return { reason: waiting.reason, message, permanent }
+    return {
+      reason: waiting.reason,
+      message,
+      permanent,
+      ...(waiting.reason === 'InvalidImageName' ? { certain: true } : {}),
+    }
   }
   if (waiting?.reason === 'CrashLoopBackOff') {
     const reason = last?.reason === 'OOMKilled' ? 'OOMKilled' : 'CrashLoopBackOff'
     const times = container.restartCount ?? 0
-    const message = `container ${container.name} ${ending(last)}, restarted ${times} time${times === 1 ? '' : 's'}`
+    const message = `container ${container.name} ${ending(last, spec)}, restarted ${times} time${times === 1 ? '' : 's'}`
     return { reason, message, permanent: false, log: log(true) }
   }
   if (waiting !== undefined && waiting.reason !== 'ContainerCreating' && waiting.reason !== 'PodInitializing') {
@@ -87,12 +95,12 @@ function explainContainer(
     return { reason: waiting.reason ?? 'Waiting', message, permanent: false }
   }
   if (terminated !== undefined && terminated.exitCode !== 0) {
-    const message = `container ${container.name} ${ending(terminated)}`
+    const message = `container ${container.name} ${ending(terminated, spec)}`
     return { reason: terminated.reason ?? 'Error', message, permanent: false, log: log(false) }
   }
   if (running !== undefined && container.ready !== true) {
     const probe = latestWarning(events, pod.metadata.uid, ['Unhealthy'])
-    const before = last === undefined ? '' : `; before that it ${ending(last)}`
+    const before = last === undefined ? '' : `; before that it ${ending(last, spec)}`
     if (probe === undefined && last === undefined) return undefined
     const message = `container ${container.name} runs and is not ready${before}${probe === undefined ? '' : `: ${oneLine(probe.message)}`}`
     return {
@@ -106,9 +114,12 @@ function explainContainer(
 }
 
 /** `was killed for using more memory than its limit`, `exited with code 2` */
-function ending(terminated: Terminated | undefined): string {
+function ending(terminated: Terminated | undefined, spec: ContainerSpec | undefined): string {
   if (terminated === undefined) return 'ended'
-  if (terminated.reason === 'OOMKilled') return 'was killed for using more memory than its limit'
+  if (terminated.reason === 'OOMKilled') {
+    const limit = spec?.resources?.limits?.['memory']
+    return `was killed for using more memory than its limit${limit === undefined ? '' : ` of ${limit}`}`
+  }
   const message = terminated.message === undefined ? '' : ` (${oneLine(terminated.message)})`
   return `exited with code ${terminated.exitCode}${message}`
 }

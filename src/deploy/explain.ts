@@ -1,15 +1,18 @@
+import { type StateContext, stateOf, unknownContext } from '../kubernetes/object-state.ts'
 import { describeRef, type KubeObject, refOf } from '../kubernetes/objects.ts'
-import { conditionOf, rolloutOf } from '../kubernetes/workload.ts'
+import { conditionOf } from '../kubernetes/workload.ts'
 import { containerFindings } from './explain-containers.ts'
 import type { Finding } from './finding.ts'
 import { claimWarning, latestWarning } from './warning-events.ts'
 
-/** Everything known of the workloads of a release and what belongs to them. Any list may be empty: then less can be said. */
+/** Everything known of the objects of a release and what belongs to them. Any list may be empty: then less can be said. */
 export interface ClusterView {
+  /** What is waited for; workloads above all. */
   readonly workloads: readonly KubeObject[]
   readonly replicaSets: readonly KubeObject[]
   readonly pods: readonly KubeObject[]
   readonly events: readonly KubeObject[]
+  readonly context?: StateContext
 }
 
 /**
@@ -18,7 +21,7 @@ export interface ClusterView {
  */
 export function explain(view: ClusterView): Finding[] {
   return view.workloads
-    .filter((workload) => !rolloutOf(workload).done)
+    .filter((workload) => !stateOf(workload, view.context ?? unknownContext).done)
     .flatMap((workload) => explainWorkload(workload, view))
     .sort((a, b) => Number(b.permanent) - Number(a.permanent) || rank(a.reason) - rank(b.reason))
 }
@@ -51,16 +54,44 @@ function rank(reason: string): number {
 function explainWorkload(workload: KubeObject, view: ClusterView): Finding[] {
   const name = describeRef(refOf(workload))
   const owner = newestOwner(workload, view.replicaSets)
-  const pods = view.pods.filter((pod) => pod.metadata.ownerReferences?.some((ref) => ref.uid === owner.metadata.uid))
+  const pods =
+    workload.kind === 'Pod'
+      ? [workload]
+      : view.pods.filter((pod) => pod.metadata.ownerReferences?.some((ref) => ref.uid === owner.metadata.uid))
   const found = [
     ...refusals(name, workload, owner, pods, view.events),
     ...pods.flatMap((pod) => explainPod(name, pod, view.events)),
   ]
-  if (found.length > 0) return found
-  const state = rolloutOf(workload)
-  const reason =
-    state.failed !== true ? 'InProgress' : workload.kind === 'Job' ? 'JobFailed' : 'ProgressDeadlineExceeded'
-  return [{ workload: name, reason, message: state.reason, permanent: state.failed === true }]
+  const state = stateOf(workload, view.context ?? unknownContext)
+  const own: Finding = { workload: name, ...ownReason(workload, state.failed === true, view.events), permanent: false }
+  if (state.failed !== true) return found.length > 0 ? found : [{ ...own, message: joined(state.reason, own.message) }]
+  // The controller has given up: what its pods suffer from is why, and waiting for them is over. Of a Job that is certain at once.
+  const over = { permanent: true, ...(workload.kind === 'Job' ? { certain: true } : {}) }
+  const why = found.length > 0 ? found : [own]
+  return why.map((finding) => ({ ...finding, message: joined(finding.message, state.reason), ...over }))
+}
+
+/** What can be said of an object without looking at pods. */
+function ownReason(
+  object: KubeObject,
+  hasFailed: boolean,
+  events: readonly KubeObject[],
+): Pick<Finding, 'reason' | 'message'> {
+  if (object.kind === 'Job' && hasFailed) return { reason: 'JobFailed', message: '' }
+  if (object.kind === 'Deployment' && hasFailed) {
+    return { reason: object['spec']?.paused === true ? 'Paused' : 'ProgressDeadlineExceeded', message: '' }
+  }
+  const event = latestWarning(events, object.metadata.uid)
+  if (object.kind === 'Service') return { reason: 'NoAddress', message: event?.message ?? '' }
+  // Of a workload its controller's warnings are told as refusals, or are old.
+  if (event === undefined || ['Deployment', 'StatefulSet', 'DaemonSet', 'Job'].includes(object.kind)) {
+    return { reason: hasFailed ? 'Failed' : 'InProgress', message: '' }
+  }
+  return { reason: event.reason, message: event.message }
+}
+
+function joined(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('; ')
 }
 
 /** A Deployment's pods belong to its ReplicaSets; the newest carries the Deployment's revision. */
@@ -83,7 +114,8 @@ function refusals(
   events: readonly KubeObject[],
 ): Finding[] {
   const failure = conditionOf(workload, 'ReplicaFailure')
-  const wanted: number = workload['spec']?.replicas ?? 1
+  const wanted: number =
+    workload['spec']?.replicas ?? workload['status']?.desiredNumberScheduled ?? workload['spec']?.parallelism ?? 1
   // A StatefulSet has no such condition, and the event of a refusal outlives it by an hour: it counts only while pods are missing.
   const event = pods.length < wanted ? latestWarning(events, owner.metadata.uid, ['FailedCreate']) : undefined
   const message = failure?.status === 'True' ? failure.message : event?.message
@@ -108,7 +140,10 @@ function explainPod(workload: string, pod: KubeObject, events: readonly KubeObje
     permanent: false,
   })
   const status = pod['status'] ?? {}
+  if (status.phase === 'Succeeded') return []
   if (status.phase === 'Failed') {
+    const ended = containerFindings(pod, events)
+    if (ended.length > 0) return ended.map((found) => ({ workload, pod: pod.metadata.name, ...found }))
     return [finding(status.reason ?? 'Error', status.message ?? 'the pod failed without a message')]
   }
   const scheduled = conditionOf(pod, 'PodScheduled')

@@ -8,6 +8,8 @@ export interface Finding {
   readonly message: string
   /** No later event is likely to mend it: an image that does not exist, a pod that admission refuses. */
   readonly permanent: boolean
+  /** Nothing can mend it but another change: no second look is needed. */
+  readonly certain?: boolean
   readonly pod?: string
   /** Where the log lines that matter are; `previous` where the container that wrote them is gone. */
   readonly log?: LogSource
@@ -47,5 +49,9 @@ const hints: Readonly<Record<string, string>> = {
   QuotaExceeded: "Raise the namespace's ResourceQuota, or lower requests and replicas.",
   PodSecurityViolation: "Give the pod the securityContext the namespace's Pod Security level asks for.",
   AdmissionRefused: 'An admission webhook or policy refuses the pod; its message names the rule.',
+  FailedMount: 'A volume of the pod cannot be mounted; the message names the ConfigMap, Secret or volume.',
+  ProgressDeadlineExceeded: 'No new pod became ready within spec.progressDeadlineSeconds.',
+  JobFailed: 'The Job has used up its tries (spec.backoffLimit) or its time (spec.activeDeadlineSeconds).',
+  NoAddress: 'Something must hand out addresses to Services of type LoadBalancer, such as MetalLB or the cloud.',
   CreateContainerConfigError: 'A Secret or ConfigMap the container refers to is missing, or lacks the key.',
 }

@@ -1,5 +1,5 @@
 import type { Kubernetes } from '../kubernetes/client.ts'
-import { rolloutOf } from '../kubernetes/workload.ts'
+import { stateOf, unknownContext } from '../kubernetes/object-state.ts'
 import { messageOf } from '../process/errors.ts'
 import type { ClusterView } from './explain.ts'
 import { type Finding, type LogSource, renderFinding } from './finding.ts'
@@ -46,7 +46,7 @@ function tellingLine(lines: readonly string[]): string | undefined {
 }
 
 function recentWarnings(view: ClusterView): string[] {
-  const unfinished = view.workloads.filter((workload) => !rolloutOf(workload).done)
+  const unfinished = view.workloads.filter((workload) => !stateOf(workload, view.context ?? unknownContext).done)
   const uids = new Set(unfinished.map((workload) => workload.metadata.uid))
   // Down the chain of owners: ReplicaSets of the workloads, pods of either.
   const objects = [...view.replicaSets, ...view.pods]

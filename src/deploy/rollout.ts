@@ -1,18 +1,18 @@
 import type { Kubernetes } from '../kubernetes/client.ts'
-import { describeRef, type KubeObject, type ObjectRef, type ResourceKind } from '../kubernetes/objects.ts'
-import { isWorkload, rolloutOf } from '../kubernetes/workload.ts'
+import { type StateContext, unknownContext } from '../kubernetes/object-state.ts'
+import type { KubeObject, ResourceKind } from '../kubernetes/objects.ts'
 import { CancelledError, messageOf, NotReadyError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { formatSeconds } from '../process/wait.ts'
-import { type ClusterView, explain } from './explain.ts'
 import { type Finding, hintFor, renderFinding } from './finding.ts'
 import { collectEvidence } from './rollout-evidence.ts'
+import { type Awaited, dull, namespacesOf, progressOf, type RolloutProgress, setKey } from './rollout-state.ts'
 
 export interface RolloutRequest {
   /** What people call it: `voting-app`. */
   readonly what: string
-  /** Exactly what was applied; kinds that do not roll out are passed over. */
-  readonly objects: readonly ObjectRef[]
+  /** Exactly what was applied, as far as there is something to wait for ({@link awaitedOf} of rollout-state.ts). */
+  readonly objects: readonly Awaited[]
   /** Milliseconds. */
   readonly timeoutMs: number
   /**
@@ -22,6 +22,9 @@ export interface RolloutRequest {
   readonly connect: (signal: AbortSignal) => Promise<Kubernetes>
   /** How long a permanent finding may stand before the wait gives up. Default 20 s: time for the kubelet's second try. */
   readonly giveUpAfterMs?: number
+  /** How long what nobody may ever report on is waited for after the rest. Default 15 s. */
+  readonly softMs?: number
+  readonly context?: StateContext
 }
 
 const observed: readonly ResourceKind[] = [
@@ -30,12 +33,14 @@ const observed: readonly ResourceKind[] = [
   { apiVersion: 'v1', kind: 'Event' },
 ]
 
+type Outcome = { readonly ok: true } | { readonly ok: false; readonly early: boolean }
+
 /**
- * Waits by watch until every workload among the objects has rolled out at its own generation.
+ * Waits by watch until every object has reached its state, at its own generation.
  * @throws NotReadyError at the deadline, or earlier when waiting cannot help; it names the culprit and carries events and last log lines.
  */
 export async function waitForRollout(host: Host, kubernetes: Kubernetes, request: RolloutRequest): Promise<void> {
-  const wanted = request.objects.filter(isWorkload)
+  const wanted = request.objects
   if (wanted.length === 0) return
   const stop = new AbortController()
   const watching = await request.connect(AbortSignal.any([stop.signal, host.signal]))
@@ -43,19 +48,23 @@ export async function waitForRollout(host: Host, kubernetes: Kubernetes, request
   const standingSince = new Map<string, number>()
   const outcome = Promise.withResolvers<Outcome>()
   let giveUp: NodeJS.Timeout | undefined
+  let settle: NodeJS.Timeout | undefined
   let said = ''
 
+  const look = (): RolloutProgress => progressOf(wanted, sets, request.context ?? unknownContext)
   const judge = (): void => {
-    const state = currentState(wanted, sets)
-    if (state.reason === undefined) {
-      outcome.resolve({ ok: true })
-      return
-    }
+    const state = look()
     if (state.progress !== said) host.log.progress(`waiting for ${request.what}: ${state.progress}`)
     said = state.progress
-    const permanent = state.findings.filter((finding) => finding.permanent)
-    const left = patience(permanent, standingSince, host.clock.monotonic(), request.giveUpAfterMs ?? 20_000)
     clearTimeout(giveUp)
+    if (state.reason === undefined) {
+      if (state.soft.length === 0) outcome.resolve({ ok: true })
+      else settle ??= setTimeout(() => outcome.resolve({ ok: true }), request.softMs ?? 15_000)
+      return
+    }
+    clearTimeout(settle)
+    settle = undefined
+    const left = patience(state.findings, standingSince, host.clock.monotonic(), request.giveUpAfterMs ?? 20_000)
     if (left === undefined) return
     if (left <= 0) outcome.resolve({ ok: false, early: true })
     else giveUp = setTimeout(judge, left)
@@ -66,7 +75,7 @@ export async function waitForRollout(host: Host, kubernetes: Kubernetes, request
   const onCancel = (): void => outcome.reject(new CancelledError(`cancelled while waiting for ${request.what}`))
   host.signal.addEventListener('abort', onCancel, { once: true })
   if (host.signal.aborted) onCancel()
-  const follow = (kind: ResourceKind, namespace: string | undefined): Promise<void> =>
+  const follow = (kind: ResourceKind, namespace: string | undefined, needed: boolean): Promise<void> =>
     watching
       .until(request.what, kind, namespace === undefined ? {} : { namespace }, {
         // Ours ends first, with the better message.
@@ -82,90 +91,54 @@ export async function waitForRollout(host: Host, kubernetes: Kubernetes, request
         () => {},
         (error: unknown) => {
           if (stop.signal.aborted || host.signal.aborted) return
-          // Without the right to read events or ReplicaSets less can be explained; without the workloads nothing can be known.
-          if (isWorkload(kind)) outcome.reject(error)
+          // Without the right to read events or ReplicaSets less can be explained; without the objects themselves nothing can be known.
+          if (needed) outcome.reject(error)
           else host.log.debug(`${kind.kind}s cannot be followed: ${messageOf(error)}`)
         },
       )
-  const followers = namespacesOf(wanted).flatMap((namespace) => {
-    const kinds = new Map(wanted.filter((ref) => ref.namespace === namespace).map((ref) => [ref.kind, ref]))
-    return [...kinds.values(), ...observed].map(({ apiVersion, kind }) => follow({ apiVersion, kind }, namespace))
-  })
+  const followers = kindsToFollow(wanted).map((entry) => follow(entry.kind, entry.namespace, entry.needed))
   try {
     const end = await outcome.promise
-    if (end.ok) return
-    throw await notReady(kubernetes, request, currentState(wanted, sets), host.clock.monotonic() - started, end.early)
+    const state = look()
+    if (!end.ok) throw await notReady(kubernetes, request, state, host.clock.monotonic() - started, end.early)
+    for (const open of state.soft) host.log.warning(`${open}: is there a controller for it? The deployment goes on`)
   } finally {
     clearTimeout(deadline)
     clearTimeout(giveUp)
+    clearTimeout(settle)
     host.signal.removeEventListener('abort', onCancel)
     stop.abort()
     await Promise.all(followers)
   }
 }
 
-type Outcome = { readonly ok: true } | { readonly ok: false; readonly early: boolean }
-
-interface State {
-  readonly view: ClusterView
-  readonly findings: readonly Finding[]
-  /** What is missing of each workload, or undefined when all is rolled out. */
-  readonly reason: string | undefined
-  /** The same for the log: how many, and the one thing that matters most. */
-  readonly progress: string
-}
-
-function currentState(wanted: readonly ObjectRef[], sets: ReadonlyMap<string, readonly KubeObject[]>): State {
-  const all = (kind: string): KubeObject[] =>
-    namespacesOf(wanted).flatMap((namespace) => [...(sets.get(setKey({ kind, apiVersion: '' }, namespace)) ?? [])])
-  const found = wanted.map((ref) => {
-    const set = sets.get(setKey(ref, ref.namespace))
-    return {
-      name: describeRef(ref),
-      read: set !== undefined,
-      object: set?.find(({ metadata }) => metadata.name === ref.name),
+/** The kinds of the objects, and in their namespaces what explains them. */
+function kindsToFollow(
+  wanted: readonly Awaited[],
+): { readonly kind: ResourceKind; readonly namespace: string | undefined; readonly needed: boolean }[] {
+  return namespacesOf(wanted).flatMap((namespace) => {
+    const own = new Map<string, { kind: ResourceKind; namespace: string | undefined; needed: boolean }>()
+    const add = ({ apiVersion, kind }: ResourceKind, needed: boolean): void => {
+      const key = `${apiVersion} ${kind}`
+      if (!own.has(key)) own.set(key, { kind: { apiVersion, kind }, namespace, needed })
     }
+    for (const ref of wanted) if (ref.namespace === namespace) add(ref, true)
+    // What has no namespace has no pods either.
+    if (namespace !== undefined) for (const kind of observed) add(kind, false)
+    return [...own.values()]
   })
-  const workloads = found.flatMap(({ object }) => object ?? [])
-  const view = { workloads, replicaSets: all('ReplicaSet'), pods: all('Pod'), events: all('Event') }
-  const findings = explain(view)
-  const unfinished = found.flatMap(({ name, read, object }) => {
-    if (object === undefined) return [{ name, reason: read ? 'does not exist' : 'not read yet' }]
-    const state = rolloutOf(object)
-    return state.done ? [] : [{ name, reason: state.reason }]
-  })
-  if (unfinished.length === 0) return { view, findings, reason: undefined, progress: 'done' }
-  const worst = findings.find((finding) => !dull.has(finding.reason))
-  const first = unfinished[0]
-  const matter = worst === undefined ? `${first?.name}: ${first?.reason}` : renderFinding(worst)
-  const more = unfinished.length > mostNamed ? `; and ${unfinished.length - mostNamed} more` : ''
-  return {
-    view,
-    findings,
-    reason: `${unfinished
-      .slice(0, mostNamed)
-      .map((state) => `${state.name}: ${state.reason}`)
-      .join('; ')}${more}`,
-    progress: found.every(({ read }) => read)
-      ? `${wanted.length - unfinished.length} of ${wanted.length} workloads rolled out; ${matter}`
-      : 'reading the workloads',
-  }
 }
-
-/** In one line of an error. */
-const mostNamed = 3
-
-/** Findings that only say what the counters say. */
-const dull = new Set(['InProgress', 'Pending', 'NotReady', 'ProgressDeadlineExceeded', 'JobFailed'])
 
 /** Milliseconds until the oldest standing permanent finding has stood too long; undefined without one. */
 function patience(
-  permanent: readonly Finding[],
+  findings: readonly Finding[],
   since: Map<string, number>,
   now: number,
   limitMs: number,
 ): number | undefined {
+  if (findings.some((finding) => finding.certain === true)) return 0
   // The reason changes between ErrImagePull and ImagePullBackOff while the trouble is the same.
+  const permanent = findings.filter((finding) => finding.permanent)
   const keys = new Set(permanent.map((finding) => `${finding.workload} ${finding.pod ?? ''}`))
   for (const key of since.keys()) if (!keys.has(key)) since.delete(key)
   for (const key of keys) if (!since.has(key)) since.set(key, now)
@@ -175,7 +148,7 @@ function patience(
 async function notReady(
   kubernetes: Kubernetes,
   request: RolloutRequest,
-  state: State,
+  state: RolloutProgress,
   elapsedMs: number,
   early: boolean,
 ): Promise<NotReadyError> {
@@ -192,12 +165,4 @@ async function notReady(
     ...(hint === undefined ? {} : { hint }),
     diagnostics: evidence.lines,
   })
-}
-
-function namespacesOf(refs: readonly ObjectRef[]): (string | undefined)[] {
-  return [...new Set(refs.map((ref) => ref.namespace))]
-}
-
-function setKey(kind: ResourceKind, namespace: string | undefined): string {
-  return `${kind.kind} ${namespace ?? ''}`
 }

@@ -33,6 +33,16 @@ export interface UntilOptions {
   readonly hint?: string
 }
 
+export interface ApplyOptions {
+  readonly dryRun?: boolean
+  /** Default `k8s-platform`. */
+  readonly fieldManager?: string
+  /** Take fields that another manager owns. Default true; else such a field is a 409 whose causes name the managers. */
+  readonly force?: boolean
+  /** Refuse fields that the kind does not have, and fields given twice. */
+  readonly strict?: boolean
+}
+
 /**
  * The API server, as features see it: plain JSON in and out. Every call takes part in the run's cancellation and has a deadline.
  * Rejects with ApiError (api-error.ts) for an answer that is not 2xx.
@@ -41,11 +51,8 @@ export interface Kubernetes {
   /** The object, or undefined when the server says 404. */
   get(ref: ObjectRef): Promise<KubeObject | undefined>
   list(kind: ResourceKind, scope?: ListScope): Promise<KubeObject[]>
-  /** Server-side apply with the field manager `k8s-platform`, forced. */
-  apply(
-    object: KubeObject,
-    options?: { readonly dryRun?: boolean; readonly fieldManager?: string },
-  ): Promise<KubeObject>
+  /** Server-side apply. */
+  apply(object: KubeObject, options?: ApplyOptions): Promise<KubeObject>
   create(object: KubeObject, options?: { readonly dryRun?: boolean }): Promise<KubeObject>
   /** JSON merge patch. */
   patch(ref: ObjectRef, patch: object, subresource?: string): Promise<KubeObject>

@@ -156,8 +156,12 @@ export async function createKubernetes(
     },
     list: async (kind, scope = {}) => (await listPage(kind, scope)).items,
     async apply(object, applyOptions = {}) {
-      const query = new URLSearchParams({ fieldManager: applyOptions.fieldManager ?? fieldManager, force: 'true' })
+      const query = new URLSearchParams({
+        fieldManager: applyOptions.fieldManager ?? fieldManager,
+        force: String(applyOptions.force ?? true),
+      })
       if (applyOptions.dryRun === true) query.set('dryRun', 'All')
+      if (applyOptions.strict === true) query.set('fieldValidation', 'Strict')
       const path = await discovery.path(refFor(object))
       return JSON.parse(await send('PATCH', `${path}?${query}`, object, 'application/apply-patch+yaml')) as KubeObject
     },

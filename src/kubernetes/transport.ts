@@ -5,7 +5,7 @@ import type { KubeConfig } from '@kubernetes/client-node'
 import type { Clock } from '../process/clock.ts'
 import { deadlineSignal } from '../process/deadline.ts'
 import { InputError, messageOf, ToolkitError } from '../process/errors.ts'
-import { ApiError } from './api-error.ts'
+import { type ApiCause, ApiError } from './api-error.ts'
 
 export interface ApiRequest {
   readonly method: string
@@ -200,14 +200,20 @@ function apiError(request: { method: string; path: string }, response: http.Inco
   const status = response.statusCode ?? 0
   let reason = response.statusMessage ?? ''
   let message = body.slice(0, 2_000)
+  let causes: readonly ApiCause[] = []
   try {
-    const parsed = JSON.parse(body) as { reason?: string; message?: string }
+    const parsed = JSON.parse(body) as {
+      reason?: string
+      message?: string
+      details?: { causes?: readonly ApiCause[] }
+    }
     reason = parsed.reason ?? reason
     message = parsed.message ?? message
+    causes = parsed.details?.causes ?? []
   } catch {
     // Not a Status object (a proxy, an aggregated server): the text itself is the best there is.
   }
-  return new ApiError(`${request.method} ${request.path}`, status, reason, message)
+  return new ApiError(`${request.method} ${request.path}`, status, reason, message, causes)
 }
 
 function unreachable(request: { method: string; path: string }, server: URL, error: unknown): ToolkitError {

@@ -2,6 +2,7 @@ import { waitForRollout } from '../deploy/rollout.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
 import { type KubeObject, refOf } from '../kubernetes/objects.ts'
+import { isWorkload } from '../kubernetes/workload.ts'
 import type { Host } from '../process/host.ts'
 import { silentLogger } from '../process/log.ts'
 import { waitFor } from '../process/wait.ts'
@@ -31,7 +32,7 @@ export async function installMetricsServer(
     // A pod that cannot start is explained by its own log, not by the API that has no endpoints.
     await waitForRollout(host, kubernetes, {
       what: 'metrics-server',
-      objects: objects.map(refOf),
+      objects: objects.filter(isWorkload).map(refOf),
       timeoutMs: left(),
       connect: (signal) => createKubernetes({ ...host, signal, log: silentLogger }, cluster),
     })

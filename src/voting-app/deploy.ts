@@ -7,9 +7,10 @@ import { helmUpgrade } from '../deploy/helm.ts'
 import { clearDeadOperation, manifestObjects } from '../deploy/helm-record.ts'
 import { ensureNamespace } from '../deploy/namespace.ts'
 import { waitForRollout } from '../deploy/rollout.ts'
+import { awaitedOf } from '../deploy/rollout-state.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
-import { type KubeObject, refOf } from '../kubernetes/objects.ts'
+import type { KubeObject } from '../kubernetes/objects.ts'
 import type { Host } from '../process/host.ts'
 import { silentLogger } from '../process/log.ts'
 import { findHelm } from './find-helm.ts'
@@ -99,7 +100,7 @@ export async function deployVotingApp(
   await host.timings.phase('roll out the app', () =>
     waitForRollout(host, kubernetes, {
       what: 'voting app',
-      objects: applied.objects.map(refOf),
+      objects: awaitedOf(applied.objects),
       timeoutMs: Math.max(1, options.timeoutMs - (host.clock.monotonic() - started)),
       connect: (signal) => connect({ ...host, signal, log: silentLogger }, cluster),
     }),

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type RolloutRequest, waitForRollout } from '../../../src/deploy/rollout.ts'
+import { awaitedOf } from '../../../src/deploy/rollout-state.ts'
+import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import { CancelledError, NotReadyError } from '../../../src/process/errors.ts'
 import { recordingLogger, testHost } from '../../support/test-host.ts'
 import { FakeCluster } from './fake-kubernetes.ts'
@@ -15,12 +17,11 @@ import {
 } from './kube-fixtures.ts'
 
 const web = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'shop', name: 'web' }
-const service = { apiVersion: 'v1', kind: 'Service', namespace: 'shop', name: 'web' }
 
 function request(cluster: FakeCluster, overrides: Partial<RolloutRequest> = {}): RolloutRequest {
   return {
     what: 'shop',
-    objects: [service, web],
+    objects: [web],
     timeoutMs: 5_000,
     connect: async (signal) => cluster.client(signal),
     ...overrides,
@@ -48,9 +49,7 @@ describe('waiting for a rollout', () => {
     })
     await wait
     expect(cluster.following).toBe(0)
-    expect(log.lines.at(-1)).toBe(
-      'progress: waiting for shop: 1 of 2 workloads rolled out; StatefulSet shop/db: does not exist',
-    )
+    expect(log.lines).toContain('progress: waiting for shop: 1 of 2 objects ready; StatefulSet shop/db: does not exist')
   })
 
   it('does not look at workloads that are not the release’s', async () => {
@@ -62,10 +61,56 @@ describe('waiting for a rollout', () => {
     const connect = (): never => {
       throw new Error('not needed')
     }
-    await waitForRollout(
-      testHost(),
-      new FakeCluster().client(),
-      request(new FakeCluster(), { objects: [service], connect }),
+    await waitForRollout(testHost(), new FakeCluster().client(), request(new FakeCluster(), { objects: [], connect }))
+  })
+
+  it('waits for the generation that was applied, whatever an older answer still shows', async () => {
+    const cluster = new FakeCluster().put(deployment('web', rolledOut, { generation: 4 }))
+    const objects = [{ ...web, generation: 5 }]
+    const error = await failure(
+      waitForRollout(testHost(), cluster.client(), request(cluster, { objects, timeoutMs: 50 })),
+    )
+    expect(error.message).toContain('generation 5 was applied and is not seen yet')
+    await waitForRollout(testHost(), cluster.client(), request(cluster, { objects: [{ ...web, generation: 4 }] }))
+  })
+
+  it('gives what nobody may report on a short while, and says so', async () => {
+    const ingress = {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: { name: 'web', namespace: 'shop' },
+    }
+    const cluster = new FakeCluster().put(deployment('web', rolledOut), ingress)
+    const log = recordingLogger()
+    const objects = awaitedOf([deployment('web'), ingress])
+    await waitForRollout(testHost({ log }), cluster.client(), request(cluster, { objects, softMs: 20 }))
+    expect(log.lines.at(-1)).toBe(
+      'warning: Ingress shop/web has no address yet: is there a controller for it? The deployment goes on',
+    )
+  })
+
+  it('does not wait a moment longer for a Job that has failed', async () => {
+    const conditions = [{ type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded', message: 'no more tries' }]
+    const job: KubeObject = {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'migrate', namespace: 'shop', uid: 'job-migrate' },
+      spec: {},
+      status: { conditions },
+    }
+    const terminated = { exitCode: 3, reason: 'Error' }
+    const ended = { ...container({ terminated }), phase: 'Failed' }
+    const cluster = new FakeCluster().put(job, pod('migrate-x', 'job-migrate', ended))
+    cluster.logs.set('migrate-x/main', 'relation "votes" cannot be altered\n')
+    const error = await failure(
+      waitForRollout(
+        testHost(),
+        cluster.client(),
+        request(cluster, { objects: awaitedOf([job]), timeoutMs: 60_000, giveUpAfterMs: 60_000 }),
+      ),
+    )
+    expect(error.message).toMatch(
+      /^shop will not become ready \(given up after 0\.\d s\): Job shop\/migrate: pod migrate-x: Error: container main exited with code 3; failed: no more tries; its log: relation "votes" cannot be altered$/,
     )
   })
 
