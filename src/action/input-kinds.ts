@@ -50,6 +50,7 @@ export function parseInput(definition: InputDefinition, text: string): InputResu
   if (definition.type === 'path' && isContent(text))
     return { ...bad('is not a path; what is in the file does not belong here'), value: '***' }
   if (control.test(text)) return bad('holds a line break or another control character')
+  if (!text.isWellFormed()) return bad('is not Unicode text')
   switch (definition.type) {
     case 'choice': {
       if (definition.of.includes(text)) return same(text)

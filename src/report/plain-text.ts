@@ -17,7 +17,7 @@ export function escapeMarkdown(text: string): string {
       .replaceAll('>', '&gt;')
       .replace(/[\\`*_{}[\]()#+!|~$:=-]/g, '\\$&')
       // At the beginning of a line a number with a full stop begins a list; after `www` it begins a link.
-      .replace(/^\d+(?=\.)|www(?=\.)/gi, '$&\\')
+      .replace(/^\d+(?=\.(?: |$))|www(?=\.)/gi, '$&\\')
       // A mention notifies people; a zero-width joiner keeps the look and takes the effect.
       .replace(/@(?=[\w-])/g, '@\u200d')
   )

@@ -22,7 +22,7 @@ export function commandsOf(output: string): RunnerCommand[] {
     const [, info = '', message = ''] = found
     const space = info.indexOf(' ')
     const name = space === -1 ? info : info.slice(0, space)
-    return [{ name, properties: space === -1 ? {} : propertiesOf(info.slice(space + 1)), message: unescape(message) }]
+    return [{ name, properties: space === -1 ? {} : propertiesOf(info.slice(space + 1)), message: decoded(message) }]
   })
 }
 
@@ -33,10 +33,10 @@ export function linesOf(output: string): string[] {
 
 function propertiesOf(text: string): Record<string, string> {
   const pairs = text.split(',').map((pair) => pair.split('='))
-  return Object.fromEntries(pairs.map(([name = '', ...value]) => [name, unescape(value.join('='))]))
+  return Object.fromEntries(pairs.map(([name = '', ...value]) => [name, decoded(value.join('='))]))
 }
 
-function unescape(text: string): string {
+function decoded(text: string): string {
   return text
     .replaceAll('%0D', '\r')
     .replaceAll('%0A', '\n')
