@@ -1,9 +1,11 @@
 import {
+  artifactInput,
   cleanupInput,
   clusterRequirements,
   clusterState,
   jobStatusInput,
   logsInput,
+  matrixInput,
   specInputs,
 } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
@@ -54,7 +56,9 @@ export const contract = defineAction({
     },
     cleanup: cleanupInput,
     logs: logsInput,
+    artifact: artifactInput,
     'job-status': jobStatusInput,
+    matrix: matrixInput,
   },
   renamed: { cluster_name: 'cluster-name', name: 'cluster-name' },
   outputs: {

@@ -1,9 +1,11 @@
 import {
+  artifactInput,
   cleanupInput,
   clusterRequirements,
   clusterState,
   jobStatusInput,
   logsInput,
+  matrixInput,
   specInputs,
 } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
@@ -122,7 +124,7 @@ export const contract = defineAction({
       description:
         'Replaces scheme and host of the downloads of kind and kubectl; their digests are checked all the same. Default: where the projects publish them.',
       example: 'https://mirror.example.com/releases',
-      pattern: { regex: /^https?:\/\/[^\s@]+$/, allowed: 'an http or https URL without user and password' },
+      pattern: { regex: /^https?:\/\/[^\s]+$/, allowed: 'an http or https URL' },
     },
     'kubectl-version': {
       type: 'string',
@@ -164,7 +166,9 @@ export const contract = defineAction({
     },
     cleanup: cleanupInput,
     logs: logsInput,
+    artifact: artifactInput,
     'job-status': jobStatusInput,
+    matrix: matrixInput,
   },
   renamed: {
     cluster_name: 'cluster-name',

@@ -43,6 +43,25 @@ export const logsInput = {
   example: 'always',
 } as const
 
+export const artifactInput = {
+  type: 'choice',
+  of: ['on-failure', 'always', 'never'],
+  default: 'on-failure',
+  description:
+    'When the post step uploads what lies under `logs-path` as an artifact of the run, `k8s-platform-<job>-<digest of the matrix leg and step>-<attempt>`. `always` also collects logs on success, unless `logs` is `never`. Uploading never fails the job.',
+  example: 'never',
+} as const
+
+/** A list, as it is JSON of several lines. */
+export const matrixInput = {
+  type: 'list',
+  separator: 'line',
+  internal: true,
+  default: '${{ toJSON(matrix) }}',
+  description: 'Set by the runtime; makes the name of the artifact different for each leg of a matrix.',
+  example: '{ "os": "ubuntu-24.04" }',
+} as const
+
 export const jobStatusInput = {
   type: 'string',
   internal: true,
@@ -56,6 +75,8 @@ export const clusterState = {
   'cluster-name': 'Name of the cluster; set before anything is made.',
   cleanup: 'The input.',
   logs: 'The input.',
+  artifact: 'The input.',
+  'artifact-name': 'Name for the artifact.',
 } as const
 
 /** What such an action asks of its runner. */

@@ -21,6 +21,11 @@ export interface RunnerEnvironment {
   readonly step: string | undefined
   /** `KUBECONFIG`, where it names one file. */
   readonly kubeconfig: string | undefined
+  /**
+   * `ACTIONS_RESULTS_URL` and `ACTIONS_RUNTIME_TOKEN`, which the runner gives to actions alone; undefined where one is missing. `unsupported` on a server other than
+   * GitHub's own (`GITHUB_SERVER_URL`).
+   */
+  readonly artifactService: { readonly url: string; readonly token: string; readonly unsupported: boolean } | undefined
   /** `RUNNER_DEBUG` is `1`: debug logging was asked for. */
   readonly debug: boolean
   /** For child processes, without what is ours alone (see {@link childEnvironment}). */
@@ -43,10 +48,19 @@ export function readEnvironment(env: Environment, temporary: string): RunnerEnvi
     leg: `${env['RUNNER_NAME'] ?? ''} ${env['RUNNER_TRACKING_ID'] ?? ''} ${temp}`,
     step: env['GITHUB_ACTION'] || undefined,
     kubeconfig: env['KUBECONFIG'] || undefined,
+    artifactService: artifactService(env),
     debug: env['RUNNER_DEBUG'] === '1',
     child: childEnvironment(env),
     raw: env,
   }
+}
+
+function artifactService(env: Environment): RunnerEnvironment['artifactService'] {
+  const [url, token] = [env['ACTIONS_RESULTS_URL'], env['ACTIONS_RUNTIME_TOKEN']]
+  if (!url || !token || !URL.canParse(url)) return undefined
+  const server = env['GITHUB_SERVER_URL'] || 'https://github.com'
+  const host = URL.canParse(server) ? new URL(server).hostname.toLowerCase() : ''
+  return { url, token, unsupported: !/(^github\.com|\.ghe\.com|\.localhost)$/.test(host) }
 }
 
 function cacheFolder(env: Environment, temp: string): string {

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { type ClusterOwner, currentOwner } from '../cluster/owner.ts'
 import type { Cluster } from '../cluster/provider.ts'
 import type { ClusterState } from '../cluster/state.ts'
+import { artifactName } from './artifact-name.ts'
 import type { ClusterStateKey } from './clean-up-cluster.ts'
 import type { RunnerEnvironment } from './environment.ts'
 
@@ -32,7 +33,13 @@ export function jobOwner({ runId, runAttempt }: RunnerEnvironment): Promise<Clus
 
 /** For `onState` of a set-up: hands the cluster to the post step, and its logs to the user, before anything of it exists. */
 export function rememberCluster(context: {
-  readonly inputs: { readonly cleanup: string; readonly logs: string }
+  readonly inputs: {
+    readonly cleanup: string
+    readonly logs: string
+    readonly artifact: string
+    readonly matrix: readonly string[]
+  }
+  readonly environment: RunnerEnvironment
   readonly state: { set(name: ClusterStateKey, value: string): void }
 }): (state: ClusterState) => void {
   let done = false
@@ -42,6 +49,9 @@ export function rememberCluster(context: {
     context.state.set('cluster-name', name)
     context.state.set('cleanup', context.inputs.cleanup)
     context.state.set('logs', context.inputs.logs)
+    context.state.set('artifact', context.inputs.artifact)
+    // In the post step inputs may be those of another step (https://github.com/actions/runner/issues/3514).
+    context.state.set('artifact-name', artifactName(context.environment, context.inputs.matrix.join('\n'), name))
   }
 }
 

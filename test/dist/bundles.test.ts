@@ -1,8 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { allActions } from '../../actions/all-actions.ts'
+import { startArtifactService } from '../support/artifact-service.ts'
 import { repository } from '../support/test-host.ts'
 import { type BundleRun, runBundle } from './run-bundle.ts'
 
@@ -121,6 +123,53 @@ describe('setup-cluster-post', () => {
   })
 })
 
+describe('evidence of a failed job', () => {
+  const runWith = async (env: Record<string, string>, cleanup = 'auto'): Promise<BundleRun> => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'evidence-'))
+    const state = { ...clusterState(), name: 'demo', phase: 'failed', folder, logsPath: path.join(folder, 'logs') }
+    mkdirSync(state.logsPath)
+    writeFileSync(path.join(state.logsPath, 'events.txt'), 'Warning FailedMount')
+    mkdirSync(path.join(folder, 'state'))
+    writeFileSync(path.join(folder, 'state', 'demo.json'), JSON.stringify(state))
+    return runBundle('setup-cluster-post', {
+      inputs: { 'job-status': 'failure' },
+      state: { 'cluster-name': 'demo', cleanup, logs: 'on-failure', artifact: 'on-failure', 'artifact-name': 'logs' },
+      programs: { docker: emptyDocker },
+      env: { ...env, K8S_PLATFORM_STATE_DIR: path.join(folder, 'state'), RUNNER_DEBUG: '1' },
+    })
+  }
+
+  test.each(['auto', 'never'])('is uploaded after the clean-up %s, and no secret of it is printed', async (cleanup) => {
+    const service = await startArtifactService()
+    try {
+      const run = await runWith({ ACTIONS_RESULTS_URL: service.url, ACTIONS_RUNTIME_TOKEN: service.token }, cleanup)
+      expect(run.code).toBe(0)
+      expect(service.artifacts.map((artifact) => artifact.name)).toEqual(['logs'])
+      // The runner masks what it is told to mask; nothing else may say it.
+      const shown = run.stdout.replace(/^::add-mask::.*$/gm, '')
+      for (const secret of [service.token, service.signature]) expect(shown).not.toContain(secret)
+      expect(annotations(run).filter(({ name }) => name !== 'notice')).toEqual([])
+    } finally {
+      await service.close()
+    }
+  })
+
+  test('that cannot be uploaded is a warning, without a service a notice; the job is as it was', async () => {
+    const service = await startArtifactService({ at: 'create', how: { status: 403 } })
+    try {
+      const failed = await runWith({ ACTIONS_RESULTS_URL: service.url, ACTIONS_RUNTIME_TOKEN: service.token })
+      expect(failed.code).toBe(0)
+      expect(annotations(failed).map(({ name }) => name)).toEqual(['notice', 'warning'])
+      const without = await runWith({})
+      expect(without.code).toBe(0)
+      expect(annotations(without).map(({ name }) => name)).toEqual(['notice', 'notice'])
+      expect(annotations(without).at(-1)?.message).toContain('no artifact service')
+    } finally {
+      await service.close()
+    }
+  })
+})
+
 describe('teardown', () => {
   test('finds nothing, says so, and is green', async () => {
     const run = await runBundle('teardown', { inputs: { 'cluster-name': 'demo' }, programs: { docker: emptyDocker } })
@@ -209,6 +258,23 @@ describe('what is shipped', () => {
       expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'))
   })
 })
+
+/** What every record of a cluster must hold to be read. */
+function clusterState(): object {
+  return {
+    schema: 1,
+    provider: 'kind',
+    owner: { kind: 'job', pid: 1, bootId: 'none', startTime: '0' },
+    imageSource: 'registry',
+    tools: {},
+    kubeconfig: '/nowhere/kubeconfig',
+    context: 'kind-demo',
+    hostPorts: {},
+    requestKey: '0',
+    createdAt: '2026-11-21T10:00:00.000Z',
+    updatedAt: '2026-11-21T10:00:00.000Z',
+  }
+}
 
 /** Ended, or ended and not yet collected by whoever inherited it. The kernel needs a moment after SIGKILL. */
 async function isGone(pid: number): Promise<boolean> {
