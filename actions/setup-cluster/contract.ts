@@ -124,7 +124,7 @@ export const contract = defineAction({
       description:
         'Replaces scheme and host of the downloads of kind and kubectl; their digests are checked all the same. Default: where the projects publish them.',
       example: 'https://mirror.example.com/releases',
-      pattern: { regex: /^https?:\/\/[^\s]+$/, allowed: 'an http or https URL' },
+      pattern: { regex: /^https?:\/\/[^\s@]+$/, allowed: 'an http or https URL without user and password' },
     },
     'kubectl-version': {
       type: 'string',

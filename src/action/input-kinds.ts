@@ -3,6 +3,9 @@ import { nearestName } from '../process/nearest-name.ts'
 import { parseDuration } from '../spec/duration.ts'
 import type { InputDefinition } from './define-action.ts'
 
+/** PATH_MAX of Linux. */
+const longestPath = 4096
+
 export type ParsedValue = string | number | boolean | readonly string[]
 
 export type InputResult =
@@ -44,7 +47,10 @@ export function parseInput(definition: InputDefinition, text: string): InputResu
   })
   // A control character has no business in any value and much power in logs and files. Line breaks separate the values of lists.
   const control = separatesByLines(definition) ? /[^\P{Cc}\t\r\n]/u : /\p{Cc}/u
+  if (definition.type === 'path' && isContent(text))
+    return { ...bad('is not a path; what is in the file does not belong here'), value: '***' }
   if (control.test(text)) return bad('holds a line break or another control character')
+  if (!text.isWellFormed()) return bad('is not Unicode text')
   switch (definition.type) {
     case 'choice': {
       if (definition.of.includes(text)) return same(text)
@@ -78,6 +84,11 @@ export function parseInput(definition: InputDefinition, text: string): InputResu
     case 'secret':
       return same(text)
   }
+}
+
+/** No path, but what somebody may have in a secret: text of several lines, JSON, or more than the kernel takes for a path. */
+export function isContent(text: string): boolean {
+  return /[\r\n]/.test(text) || text.startsWith('{') || text.length > longestPath
 }
 
 function separatesByLines(definition: InputDefinition): boolean {

@@ -1,8 +1,8 @@
 import { appendFile, stat } from 'node:fs/promises'
 import type { Timing } from '../process/timings.ts'
 import { cutMarkdown } from '../report/cut-markdown.ts'
+import { escapeMarkdown } from '../report/plain-text.ts'
 import { ganttChart } from '../report/timeline.ts'
-import { markdownText } from './safe-text.ts'
 
 /** GitHub refuses a step's summary above 1 MiB as a whole; the rest of the room is for reports that the body adds. */
 const mostBytes = 1024 * 1024 - 4096
@@ -24,15 +24,15 @@ export interface SummaryFacts {
 
 /** The step's part of the job summary. What would make it too big is cut off the last sections at the end of a row, and it says so. */
 export function renderSummary(facts: SummaryFacts): string {
-  const why = facts.failure === undefined ? '' : `\n> ${markdownText(shorten(facts.failure))}\n`
-  const head = `## ${facts.ok ? '✅' : '❌'} ${markdownText(facts.title)}\n${why}`
+  const why = facts.failure === undefined ? '' : `\n> ${escapeMarkdown(shorten(facts.failure))}\n`
+  const head = `## ${facts.ok ? '✅' : '❌'} ${escapeMarkdown(facts.title)}\n${why}`
   const table =
     facts.results.length === 0
       ? ''
       : [
           '| result | value |',
           '|---|---|',
-          ...facts.results.map(([name, value]) => `| ${markdownText(name)} | ${markdownText(shorten(value))} |`),
+          ...facts.results.map(([name, value]) => `| ${escapeMarkdown(name)} | ${escapeMarkdown(shorten(value))} |`),
           '',
         ].join('\n')
   const chart = ganttChart(facts.title, facts.timings)

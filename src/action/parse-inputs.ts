@@ -2,7 +2,7 @@ import { InputError, type Problem } from '../process/errors.ts'
 import { nearestName } from '../process/nearest-name.ts'
 import type { GivenAs } from '../spec/settings.ts'
 import type { ActionDefinition, AnyAction, InputDefinition, InputDefinitions, InputValues } from './define-action.ts'
-import { type ParsedValue, parseInput } from './input-kinds.ts'
+import { isContent, type ParsedValue, parseInput } from './input-kinds.ts'
 
 export interface ParsedInputs<I extends InputDefinitions> {
   readonly values: InputValues<I>
@@ -10,7 +10,6 @@ export interface ParsedInputs<I extends InputDefinitions> {
   readonly overrides: Readonly<Record<string, unknown>>
   /** What the inputs behind `overrides` are called, by the same places. */
   readonly givenAs: GivenAs
-  readonly secrets: readonly string[]
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -33,10 +32,8 @@ export function parseInputs<I extends InputDefinitions>(
   const values: Record<string, ParsedValue | undefined> = {}
   const overrides: Record<string, unknown> = {}
   const givenAs: Record<string, { name: string; example: string }> = {}
-  const secrets: string[] = []
   for (const [name, definition] of Object.entries(contract.inputs)) {
     const given = (env[inputVariable(name)] ?? '').trim()
-    if (given !== '' && definition.type === 'secret') secrets.push(given)
     // An expression is the runner's to evaluate; run by hand, it stays what it is and means "not known".
     const fallback = definition.default?.includes('${{') === true ? '' : (definition.default ?? '')
     const text = given === '' ? fallback : given
@@ -60,7 +57,18 @@ export function parseInputs<I extends InputDefinitions>(
   if (problems.length > 0) {
     throw new InputError(problems, { hint: `The inputs of ${contract.name} are listed in its README.` })
   }
-  return { values: typed, overrides, givenAs, secrets }
+  return { values: typed, overrides, givenAs }
+}
+
+/**
+ * What no log may show, of inputs that may be wrong: secrets, and what somebody put where a path belongs, which is often the file itself, a kubeconfig with its keys.
+ */
+export function secretInputs(contract: AnyAction, env: Environment): string[] {
+  return Object.entries(contract.inputs).flatMap(([name, definition]) => {
+    const given = (env[inputVariable(name)] ?? '').trim()
+    const hidden = definition.type === 'secret' || (definition.type === 'path' && isContent(given))
+    return hidden && given !== '' ? [given] : []
+  })
 }
 
 function renamedTo(name: string): string {

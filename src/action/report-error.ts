@@ -19,10 +19,11 @@ export interface ReportOptions {
  */
 export async function reportError(error: unknown, { log, debug, as, title }: ReportOptions): Promise<void> {
   const known = error instanceof ToolkitError
-  const parts = [messageOf(error)]
+  // What to do and the code stay, however long the story is.
+  const parts = [shorten(messageOf(error))]
   if (known && error.hint !== undefined) parts.push(error.hint)
   parts.push(known ? `(${error.code}, docs/errors.md)` : '(unexpected: please report this with the details in the log)')
-  const text = shorten(parts.join('\n'))
+  const text = parts.join('\n')
   // A cancelled run is what somebody wanted, not a finding.
   const place = title === undefined ? undefined : { title: known ? `${title}: ${error.code}` : title }
   if (as === 'warning' || isCancellation(error)) log.warning(text, place)

@@ -12,9 +12,10 @@ import { createActionHost } from './action-host.ts'
 import type { ActionDefinition, InputDefinitions, InputValues } from './define-action.ts'
 import { type RunnerEnvironment, readEnvironment } from './environment.ts'
 import { renderSummary, writeSummary } from './job-summary.ts'
-import { parseInputs } from './parse-inputs.ts'
+import { parseInputs, secretInputs } from './parse-inputs.ts'
 import { reportError } from './report-error.ts'
 import { createRunnerLogger } from './runner-logger.ts'
+import { stepFiles } from './step-files.ts'
 
 /** What the body of an action is given. Names that the contract does not have do not compile. */
 export interface ActionContext<I extends InputDefinitions, O extends string, S extends string> {
@@ -51,22 +52,34 @@ export interface PostContext<S extends string> {
 }
 
 /**
- * Runs the main step. The only place that catches everything and ends the process: an open socket would keep Node alive. Never resolves.
+ * Runs the main step and ends the process: an open socket would keep Node alive. Never resolves.
  */
 export async function runAction<I extends InputDefinitions, O extends string, S extends string>(
   contract: ActionDefinition<I, O, S>,
   body: (context: ActionContext<I, O, S>) => Promise<void>,
 ): Promise<never> {
-  let host: ReturnType<typeof createActionHost> | undefined
-  const { environment, log, cancel } = start(() => host?.exec)
+  let host: ActionHost | undefined
+  const step = start(() => host?.exec)
+  return end(await runStep(contract, body, { ...step, onHost: (made) => (host = made) }))
+}
+
+/** The main step without the process around it, from the environment to the exit code. The only place that catches everything. */
+export async function runStep<I extends InputDefinitions, O extends string, S extends string>(
+  contract: ActionDefinition<I, O, S>,
+  body: (context: ActionContext<I, O, S>) => Promise<void>,
+  { environment, log, cancel, onHost }: Step & { readonly onHost?: (host: ActionHost) => void },
+): Promise<number> {
+  let host: ActionHost | undefined
   const sections: string[] = []
   const results = new Map<string, string>()
   let ok = false
   let failure: string | undefined
   try {
+    // First: what is wrong with another input must not show them.
+    for (const secret of secretInputs(contract, environment.raw)) log.mask(secret)
     const parsed = parseInputs(contract, environment.raw)
-    for (const secret of parsed.secrets) log.mask(secret)
     host = createActionHost({ environment, log, signal: cancel.signal })
+    onHost?.(host)
     let failed = false
     await body({
       inputs: parsed.values,
@@ -78,15 +91,15 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
         set(name, value) {
           const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
           if (results.get(name) === text) return
-          core.setOutput(name, text)
+          stepFiles.output(name, text)
           // The summary is for people: tables of nodes and timings have their own place.
           if (typeof value !== 'object') results.set(name, text)
         },
       },
-      state: { set: (name, value) => core.saveState(name, value) },
+      state: { set: stepFiles.state },
       summary: { addSection: (markdown) => void sections.push(markdown) },
-      exportVariable: (name, value) => core.exportVariable(name, value),
-      addPath: (folder) => core.addPath(folder),
+      exportVariable: stepFiles.variable,
+      addPath: stepFiles.path,
       fail() {
         failed = true
       },
@@ -110,7 +123,7 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
     timings,
   })
   await writeSummary(environment.raw['GITHUB_STEP_SUMMARY'], summary)
-  return end(ok ? 0 : cancelled ? 130 : 1)
+  return ok ? 0 : cancelled ? 130 : 1
 }
 
 /**
@@ -121,7 +134,7 @@ export async function runPost<I extends InputDefinitions, O extends string, S ex
   _contract: ActionDefinition<I, O, S>,
   body: (context: PostContext<S>) => Promise<void>,
 ): Promise<never> {
-  let host: ReturnType<typeof createActionHost> | undefined
+  let host: ActionHost | undefined
   const { environment, log, cancel } = start(() => host?.exec)
   try {
     host = createActionHost({ environment, log, signal: cancel.signal })
@@ -141,11 +154,16 @@ export async function runPost<I extends InputDefinitions, O extends string, S ex
   return end(0)
 }
 
-function start(programs: () => TrackedExec | undefined): {
-  environment: RunnerEnvironment
-  log: Logger
-  cancel: AbortController
-} {
+type ActionHost = ReturnType<typeof createActionHost>
+
+/** What both steps begin with. */
+interface Step {
+  readonly environment: RunnerEnvironment
+  readonly log: Logger
+  readonly cancel: AbortController
+}
+
+function start(programs: () => TrackedExec | undefined): Step {
   const environment = readEnvironment(process.env, path.join(tmpdir(), 'k8s-platform'))
   const log = createRunnerLogger(systemClock)
   const cancel = new AbortController()

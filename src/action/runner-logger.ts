@@ -18,12 +18,12 @@ export function createRunnerLogger(clock: Clock): Logger {
     for (const line of harmlessLines(message)) core.info(line)
   }
   return {
-    debug: (message) => core.debug(harmlessLines(message).join('\n')),
+    debug: (message) => core.debug(harmless(message)),
     info,
-    // The toolkit escapes these: percent signs and line breaks of the message cannot end the command.
-    notice: (message) => core.notice(message),
-    warning: (message, place) => core.warning(message, properties(place)),
-    error: (message, place) => core.error(message, properties(place)),
+    // The toolkit escapes these: percent signs and line breaks of the message cannot end the command. Its lines appear in the log as they are.
+    notice: (message) => core.notice(harmless(message)),
+    warning: (message, place) => core.warning(harmless(message), properties(place)),
+    error: (message, place) => core.error(harmless(message), properties(place)),
     async group(title, body) {
       const [heading = ''] = harmlessLines(title)
       const folded = open === 0
@@ -57,9 +57,13 @@ export function createRunnerLogger(clock: Clock): Logger {
   }
 }
 
+function harmless(message: string): string {
+  return harmlessLines(message).join('\n')
+}
+
 function properties({ title, file, line }: AnnotationPlace = {}): core.AnnotationProperties {
   return {
-    ...(title === undefined ? {} : { title }),
+    ...(title === undefined ? {} : { title: harmless(title) }),
     ...(file === undefined ? {} : { file }),
     ...(line === undefined ? {} : { startLine: line }),
   }

@@ -16,11 +16,3 @@ function harmlessLine(line: string): string {
   const broken = line.replace(oldCommand, '#|#[')
   return commandAtStart.test(broken) ? `| ${broken}` : broken
 }
-
-/** Text inside a table cell or a heading of a job summary: no HTML, no Markdown, one line. */
-export function markdownText(text: string): string {
-  return text
-    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-    .replace(/[&<>]/g, (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[character] ?? character)
-    .replace(/[\\`*_{}[\]()#+!|~@]/g, (character) => `&#${character.charCodeAt(0)};`)
-}

@@ -1,5 +1,5 @@
 import { parseDocument, stringify } from 'yaml'
-import { InputError, type Problem } from '../process/errors.ts'
+import { InputError, messageOf, type Problem } from '../process/errors.ts'
 import { type KindNode, mergeNodes } from './kind-nodes.ts'
 import type { NodeRequest } from './provider.ts'
 
@@ -67,7 +67,14 @@ function parseUserConfig(path: string, text: string): Record<string, unknown> {
     ])
   const first = document.errors[0]
   if (first !== undefined) throw fault(`is not YAML: ${first.message.split('\n')[0]}`, 'a kind config')
-  const value: unknown = document.toJS()
+  let value: unknown
+  try {
+    value = document.toJS()
+    // An anchor that lies in what it names is a value without end.
+    JSON.stringify(value)
+  } catch (error) {
+    throw fault(`is not usable YAML: ${messageOf(error).split('\n')[0]}`, 'a kind config')
+  }
   if (!isRecord(value)) throw fault('is not a mapping', 'a kind config')
   if (value['kind'] !== 'Cluster' || value['apiVersion'] !== apiVersion) {
     throw fault(
@@ -78,6 +85,20 @@ function parseUserConfig(path: string, text: string): Record<string, unknown> {
   const nodes = value['nodes']
   if (nodes !== undefined && !(Array.isArray(nodes) && nodes.every(isRecord))) {
     throw fault('has `nodes` that are not a list of mappings', 'nodes: [{role: control-plane}, {role: worker}]')
+  }
+  for (const node of (nodes ?? []) as readonly Record<string, unknown>[]) {
+    const { labels = {}, kubeadmConfigPatches: patches = [], extraPortMappings: ports = [] } = node
+    const fits =
+      isRecord(labels) &&
+      Array.isArray(patches) &&
+      patches.every((patch) => typeof patch === 'string') &&
+      Array.isArray(ports) &&
+      ports.every(isRecord)
+    if (!fits)
+      throw fault(
+        'has a node whose labels, kubeadmConfigPatches or extraPortMappings have another form than kind takes',
+        'a mapping of labels, a list of texts, a list of mappings',
+      )
   }
   return value
 }

@@ -1,3 +1,5 @@
+import { printable, quoted } from './printable.ts'
+
 /**
  * The errors a person is meant to read. Everything a feature throws on purpose is a {@link ToolkitError}: what happened is the message, what to do
  * is the hint, the code has a heading of its own in docs/errors.md. Anything else that surfaces is a defect and is reported with its stack.
@@ -30,7 +32,7 @@ export class ToolkitError extends Error {
 export interface Problem {
   /** Input name or path in the spec, such as `workers` or `cluster.nodes[1].taints`. */
   readonly name: string
-  /** The value received, already rendered for people; secrets must be given as `***`. */
+  /** The value received, whole: {@link renderProblems} shows as much of it as helps. Secrets must be given as `***`. */
   readonly value?: string
   /** What is wrong, such as `is not a whole number`. */
   readonly problem: string
@@ -51,10 +53,10 @@ export class InputError extends ToolkitError {
 
 export function renderProblems(problems: readonly Problem[]): string {
   const lines = problems.map((problem) => {
-    const value = problem.value === undefined ? '' : ` (got ${JSON.stringify(problem.value)})`
+    const value = problem.value === undefined ? '' : ` (got ${quoted(problem.value)})`
     const allowed = problem.allowed === undefined ? '' : `; allowed: ${problem.allowed}`
     const example = problem.example === undefined ? '' : `; example: ${problem.example}`
-    return `${problem.name}${value} ${problem.problem}${allowed}${example}`
+    return `${printable(problem.name)}${value} ${problem.problem}${allowed}${example}`
   })
   return lines.length === 1
     ? `${lines[0]}`

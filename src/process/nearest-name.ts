@@ -5,6 +5,8 @@
 export function nearestName(given: string, known: readonly string[]): string | undefined {
   let best: { name: string; distance: number } | undefined
   for (const name of known) {
+    // Too long or too short for any match; comparing a megabyte with every name takes seconds.
+    if (Math.abs(plain(given).length - plain(name).length) > Math.max(given.length, name.length) / 3) continue
     const distance = editDistance(plain(given), plain(name))
     if (
       distance <= Math.floor(Math.max(given.length, name.length) / 3) &&

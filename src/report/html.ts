@@ -1,5 +1,6 @@
 import { formatSeconds } from '../process/wait.ts'
 import { reportStyle } from './html-style.ts'
+import { plainText } from './plain-text.ts'
 import { type CheckRecord, type RunRecord, renderTotals, totalsOf, type Verdict } from './record.ts'
 
 const marks: Readonly<Record<Verdict, string>> = { pass: '✔', fail: '✘', inconclusive: '?', skipped: '–' }
@@ -136,9 +137,7 @@ function renderTimeline(record: RunRecord): string {
 }
 
 export function escapeHtml(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, '\u{FFFD}')
+  return plainText(text)
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

@@ -1,4 +1,5 @@
 import { formatSeconds } from '../process/wait.ts'
+import { escapeMarkdown, plainText } from './plain-text.ts'
 import { type CheckRecord, type RunRecord, renderTotals, totalsOf, type Verdict } from './record.ts'
 import { isRed } from './root-causes.ts'
 import { ganttChart } from './timeline.ts'
@@ -103,27 +104,6 @@ function cut(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text
 }
 
-/** Control characters and those that turn the direction of writing around. */
-function withoutControls(text: string): string {
-  return text.toWellFormed().replace(/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, '\u{FFFD}')
-}
-
-/** Text as text: no markup, HTML, table cell, mention or link can come out of it. */
-export function escapeMarkdown(text: string): string {
-  return (
-    text
-      .toWellFormed()
-      .replace(/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, '\u{FFFD}')
-      .replace(/\s*[\n\t]\s*/g, ' ')
-      .replaceAll('&', '&amp;')
-      .replaceAll('<', '&lt;')
-      .replaceAll('>', '&gt;')
-      .replace(/[\\`*_{}[\]()#+!|~$:-]/g, '\\$&')
-      // A mention notifies people; a zero-width joiner keeps the look and takes the effect.
-      .replace(/@(?=\w)/g, '@\u200d')
-  )
-}
-
 /** Inline code for names and versions; anything odd is shown as plain text instead. */
 function code(full: string): string {
   const text = cut(full, maxName)
@@ -132,7 +112,7 @@ function code(full: string): string {
 }
 
 function fenced(text: string, language = 'text'): string {
-  const plain = withoutControls(text)
+  const plain = plainText(text)
   const longest = Math.max(2, ...[...plain.matchAll(/`+/g)].map((run) => run[0].length))
   const fence = '`'.repeat(longest + 1)
   return `${fence}${language}\n${plain}\n${fence}`

@@ -1,4 +1,5 @@
 import { formatSeconds } from '../process/wait.ts'
+import { plainText } from './plain-text.ts'
 import { type RunRecord, renderTotals, totalsOf, type Verdict } from './record.ts'
 
 export interface TableOptions {
@@ -47,7 +48,7 @@ export function renderTableText(record: RunRecord, options: TableOptions = {}): 
 
 /** A cluster's text must not move the cursor or colour the screen. */
 function plain(text: string): string {
-  return text.replace(/\s+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f]/g, '\u{FFFD}')
+  return plainText(text.replace(/\s+/g, ' '))
 }
 
 function cut(text: string, most: number): string {

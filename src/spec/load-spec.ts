@@ -1,9 +1,14 @@
-import { readFile } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { InputError, messageOf, type Problem } from '../process/errors.ts'
 import { nearestName } from '../process/nearest-name.ts'
+import { printable } from '../process/printable.ts'
 import { type Spec, specSchema } from './schema.ts'
+
+/** Far more than fifty nodes and ten profiles take. */
+const mostBytes = 1024 * 1024
 
 /** A valid spec and where it came from, so that later findings can point to a line. */
 export interface LoadedSpec {
@@ -18,34 +23,42 @@ export interface LoadedSpec {
  * @throws InputError with every problem: its path, line, value, what is allowed, and an example or the nearest known key.
  */
 export async function loadSpec(file: string): Promise<LoadedSpec> {
+  const refused = (problem: string, cause?: unknown): InputError =>
+    new InputError([{ name: 'spec', value: file, problem, allowed: 'path of a platform.yaml' }], { cause })
   let text: string
   try {
+    const { size } = await fileStatus(file)
+    if (size > mostBytes) throw refused(`is larger than ${mostBytes / 1024} KiB`)
     text = await readFile(file, 'utf8')
   } catch (error) {
-    throw new InputError(
-      [
-        {
-          name: 'spec',
-          value: file,
-          problem: `cannot be read: ${messageOf(error)}`,
-          allowed: 'path of a platform.yaml',
-        },
-      ],
-      { cause: error },
-    )
+    throw error instanceof InputError ? error : refused(`cannot be read: ${printable(messageOf(error))}`, error)
   }
   return parseSpec(text, file)
+}
+
+/** A device or a pipe may give bytes without end, or never one. */
+async function fileStatus(file: string): Promise<Stats> {
+  const status = await stat(file)
+  if (!status.isFile()) throw new Error('it is not a file')
+  return status
 }
 
 export function parseSpec(text: string, file: string): LoadedSpec {
   const lines = new LineCounter()
   // Aliases are bounded by the library: a file cannot blow up memory.
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
-  const [syntax] = document.errors
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    // A key that is a list or a map would become some text of the library's choice, with a warning on stderr.
+    stringKeys: true,
+    // No tags of YAML 1.1: a `!!set` or `!!omap` is a map to the schema, whose keys it cannot see.
+    resolveKnownTags: false,
+  })
+  const [syntax] = [...document.errors, ...document.warnings]
   if (syntax !== undefined) {
     const line = lines.linePos(syntax.pos[0]).line
     throw new InputError(
-      [{ name: `${file}:${line}`, problem: `is not YAML: ${syntax.message.split('\n')[0] ?? ''}` }],
+      [{ name: `${file}:${line}`, problem: `is not YAML: ${printable(syntax.message.split('\n')[0] ?? '')}` }],
       {
         cause: syntax,
       },
@@ -55,8 +68,11 @@ export function parseSpec(text: string, file: string): LoadedSpec {
   let content: unknown
   try {
     content = document.toJS()
+    // An anchor may lie in what it names: a value without end, which nothing below can show or compare.
+    JSON.stringify(content)
   } catch (error) {
-    throw new InputError([{ name: file, problem: `is not usable YAML: ${messageOf(error)}` }], { cause: error })
+    const why = messageOf(error).split('\n')[0] ?? ''
+    throw new InputError([{ name: file, problem: `is not usable YAML: ${printable(why)}` }], { cause: error })
   }
   const result = specSchema.safeParse(content)
   if (result.success) return { spec: result.data, file, lineOf }

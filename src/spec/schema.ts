@@ -17,6 +17,26 @@ const name = z
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'is not a DNS label; allowed: lower-case letters, digits and hyphens')
   .max(63)
 
+/** Of one line: these become arguments, environment and lines of files. */
+const line = z.string().regex(/^[^\p{Cc}]+$/u, 'is empty or holds a line break or another control character')
+
+const imageReference = z.string().regex(/^[a-zA-Z0-9][\w.:/@-]*$/, 'is not an image reference')
+
+const labelKey = z
+  .string()
+  .regex(
+    /^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/,
+    'is not the key of a label; allowed: [<prefix>/]<name> of letters, digits and inner ._-',
+  )
+
+// kind joins labels by commas for the kubelet: one with a comma would be several.
+const labelValue = z
+  .string()
+  .regex(
+    /^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/,
+    'is not the value of a label; allowed: letters, digits and inner ._-, at most 63',
+  )
+
 export const kubernetesVersion = z
   .string()
   .regex(
@@ -26,45 +46,46 @@ export const kubernetesVersion = z
 
 const node = z.strictObject({
   role: z.enum(['control-plane', 'worker']).describe('What the node does.'),
-  labels: z.record(z.string(), z.string()).optional().describe('Node labels.'),
+  labels: z.record(labelKey, labelValue).optional().describe('Node labels.'),
   taints: z
     .array(
       z
         .string()
         .regex(
-          /^[^=:]+(=[^:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$/,
+          /^[A-Za-z0-9][\w./-]*(=[\w.-]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$/,
           'is not a taint; allowed: key=value:NoSchedule',
         ),
     )
     .optional()
     .describe('Taints, as kubectl writes them.'),
-  zone: z.string().optional().describe('Value of topology.kubernetes.io/zone.'),
+  zone: labelValue.min(1).optional().describe('Value of topology.kubernetes.io/zone.'),
 })
 
 const cluster = z.strictObject({
   provider: z.enum(providers).optional().describe('Who makes the cluster.'),
   name: name.max(40).optional().describe('Name of the cluster.'),
   kubernetesVersion: kubernetesVersion.optional().describe('Kubernetes version: minor or exact.'),
-  providerVersion: z.string().optional().describe("Exact version of the provider's tool, or `preinstalled`."),
+  providerVersion: line.optional().describe("Exact version of the provider's tool, or `preinstalled`."),
   controlPlanes: count(9).min(1).optional().describe('Number of control-plane nodes.'),
   workers: count(50).optional().describe('Number of worker nodes.'),
   nodes: z.array(node).min(1).optional().describe('The nodes one by one, instead of the two counts.'),
-  nodeImage: z.string().optional().describe('Node image to use as it is.'),
-  config: z.string().optional().describe("Path of the provider's own config file, merged with the rest."),
-  extraArgs: z.array(z.string()).optional().describe("Further arguments for the provider's create command, one each."),
+  nodeImage: imageReference.optional().describe('Node image to use as it is.'),
+  config: line.optional().describe("Path of the provider's own config file, merged with the rest."),
+  extraArgs: z.array(line).optional().describe("Further arguments for the provider's create command, one each."),
   imageSource: z.enum(['registry', 'packages', 'auto']).optional().describe('Where container images come from.'),
   registry: z
     .strictObject({
       enabled: z.boolean().optional().describe('Run a local registry beside the cluster.'),
       port: count(65535).optional().describe('Its port on 127.0.0.1; a free one by default.'),
-      mirror: z.string().optional().describe('URL of a pull-through mirror for host and nodes.'),
+      mirror: line.optional().describe('URL of a pull-through mirror for host and nodes.'),
     })
     .optional(),
   downloadBaseUrl: z
     .string()
+    .regex(/^https?:\/\/[^\s@]+$/, 'is not an http or https URL without user and password')
     .optional()
     .describe('Where pinned programs are downloaded from instead of their own sites.'),
-  kubectlVersion: z.string().optional().describe('kubectl to provide: `server`, an exact version, or `none`.'),
+  kubectlVersion: line.optional().describe('kubectl to provide: `server`, an exact version, or `none`.'),
   waitFor: z
     .array(z.enum(['api', 'nodes', 'system']))
     .optional()
@@ -75,7 +96,7 @@ const cluster = z.strictObject({
 const app = z.strictObject({
   namespace: name.optional().describe('Namespace to deploy to.'),
   images: z.enum(['auto', 'published', 'build']).optional().describe('Published images, or built from source.'),
-  values: z.string().optional().describe('Path of a Helm values file.'),
+  values: line.optional().describe('Path of a Helm values file.'),
   timeout: duration.optional(),
 })
 

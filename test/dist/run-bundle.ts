@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { inputVariable } from '../../src/action/parse-inputs.ts'
+import { commandsOf, pairsOf } from '../support/runner-protocol.ts'
 import { repository } from '../support/test-host.ts'
 
 export interface BundleOptions {
@@ -69,12 +70,12 @@ export async function runBundle(name: string, options: BundleOptions = {}): Prom
     code,
     stdout,
     stderr,
-    outputs: parseFileCommands(read('outputs')),
-    state: parseFileCommands(read('state')),
-    variables: parseFileCommands(read('variables')),
+    outputs: pairsOf(read('outputs')),
+    state: pairsOf(read('state')),
+    variables: pairsOf(read('variables')),
     path: read('path'),
     summary: read('summary'),
-    commands: parseCommands(stdout),
+    commands: commandsOf(stdout),
     durationMs: performance.now() - started,
     folder,
   }
@@ -99,34 +100,5 @@ function start(
     child.on('error', reject)
     child.on('close', (code) => resolve({ code, ...text }))
     options.onStart?.(child, folder)
-  })
-}
-
-/** `name<<delimiter`, lines, `delimiter`, as the runner reads it. A later value wins. */
-export function parseFileCommands(text: string): Record<string, string> {
-  const values: Record<string, string> = {}
-  const lines = text.split('\n')
-  for (let index = 0; index < lines.length; index++) {
-    const match = /^([^=]+?)<<(.+)$/.exec(lines[index] ?? '')
-    if (match === null) {
-      const [name, ...rest] = (lines[index] ?? '').split('=')
-      if (rest.length > 0) values[name ?? ''] = rest.join('=')
-      continue
-    }
-    const end = lines.indexOf(match[2] ?? '', index + 1)
-    if (end === -1) throw new Error(`no end of ${match[1]}`)
-    values[match[1] ?? ''] = lines.slice(index + 1, end).join('\n')
-    index = end
-  }
-  return values
-}
-
-/** As generous as the runner: any line that, trimmed, begins with `::`, and any `##[`. */
-function parseCommands(stdout: string): { name: string; message: string }[] {
-  return stdout.split(/\r\n|\r|\n/).flatMap((line) => {
-    const command = /^\s*::([\w-]+)(?: [^:]*)?::(.*)$/.exec(line) ?? /##\[(\w+)[^\]]*\](.*)$/.exec(line)
-    if (command === null) return []
-    const message = (command[2] ?? '').replaceAll('%0A', '\n').replaceAll('%0D', '\r').replaceAll('%25', '%')
-    return [{ name: command[1] ?? '', message }]
   })
 }

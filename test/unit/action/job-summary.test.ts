@@ -22,11 +22,11 @@ test('shows result, sections and the timeline', () => {
   expect(text).toMatchInlineSnapshot(`
     "## ❌ Set up
 
-    > node &#96;w2&#96; not Ready &#35;&#35; forged
+    > node \\\`w2\\\` not Ready \\#\\# forged
 
     | result | value |
     |---|---|
-    | registry | 127.0.0.1:5001 |
+    | registry | 127.0.0.1\\:5001 |
 
     ### Section
 

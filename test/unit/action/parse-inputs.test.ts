@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { defineAction, type InputValues } from '../../../src/action/define-action.ts'
-import { inputVariable, parseInputs } from '../../../src/action/parse-inputs.ts'
+import { inputVariable, parseInputs, secretInputs } from '../../../src/action/parse-inputs.ts'
 import { InputError } from '../../../src/process/errors.ts'
 
 const contract = defineAction({
@@ -95,7 +95,6 @@ describe('values', () => {
         'cluster.workers': { name: 'workers', example: '3' },
         'cluster.timeout': { name: 'timeout', example: '10m' },
       },
-      secrets: [],
     })
   })
 
@@ -104,7 +103,7 @@ describe('values', () => {
   })
 
   test('of secrets are handed over for masking and may have many lines', () => {
-    expect(parse({ token: 'line 1\nline 2' }).secrets).toEqual(['line 1\nline 2'])
+    expect(secretInputs(contract, { INPUT_TOKEN: 'line 1\nline 2', INPUT_WORKERS: 'x' })).toEqual(['line 1\nline 2'])
   })
 
   test('of hyphens stay and of spaces become underscores in the variable, as the runner does it', () => {

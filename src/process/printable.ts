@@ -1,0 +1,25 @@
+/** Of a value that a person gave, more than this helps nobody to find it. */
+const mostShown = 200
+
+/** What cannot be seen, or turns the direction of writing around: shown by its code point, a reader would be told something else than what is there. */
+const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** A value as a person finds it again: on one line, in quotes, everything visible, its end left out when it is long, credentials of a URL as `***`. */
+export function quoted(text: string): string {
+  const shown = text.length > mostShown ? `${text.slice(0, mostShown).toWellFormed()}…` : text
+  const plain = JSON.stringify(withoutCredentials(shown)).replace(unseen, codePoint)
+  return text.length > mostShown ? `${plain}, ${text.length} characters` : plain
+}
+
+/** A name or place, bare where it is one, else as {@link quoted} has it: a key of a file may be anything. */
+export function printable(text: string): string {
+  return text.length <= mostShown && text.isWellFormed() && text.search(unseen) === -1 ? text : quoted(text)
+}
+
+function withoutCredentials(text: string): string {
+  return text.replace(/:\/\/[^\s/?#@]*@/g, '://***@')
+}
+
+function codePoint(character: string): string {
+  return `\\u{${character.codePointAt(0)?.toString(16)}}`
+}
