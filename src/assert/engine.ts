@@ -1,8 +1,10 @@
+import { ApiError } from '../kubernetes/api-error.ts'
 import { CancelledError, messageOf, NotReadyError, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { formatSeconds } from '../process/wait.ts'
 import type { Attempt, CheckRecord, Lane } from '../report/record.ts'
 import { type Check, type CheckContext, inconclusive, type Outcome } from './check.ts'
+import { describeRefusal, printRbac } from './refusal.ts'
 
 export interface RunChecksOptions {
   /** Deadline of all checks together, milliseconds. */
@@ -133,6 +135,9 @@ async function runOne(
 /** A deadline missed is a finding; everything else that throws means we could not see. */
 function outcomeOfError(error: unknown): Outcome {
   if (error instanceof NotReadyError) return { verdict: 'fail', reason: error.message, evidence: hintOf(error) }
+  if (error instanceof ApiError && (error.status === 403 || error.status === 401)) {
+    return inconclusive(describeRefusal(error), { evidence: [{ text: error.message, command: printRbac }] })
+  }
   if (error instanceof CancelledError) return inconclusive(error.message)
   if (error instanceof ToolkitError) return inconclusive(error.message, { evidence: hintOf(error) })
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { ApiError } from '../kubernetes/api-error.ts'
 import type { ExecResult } from '../kubernetes/client.ts'
 import type { ProbeBatch, ProbeRequest, ProbeResult } from '../probe/protocol.ts'
 import { messageOf } from '../process/errors.ts'
@@ -15,7 +16,7 @@ export interface ProbeRunner {
   readonly place: string
   /**
    * One result per request, in order.
-   * @throws InconclusiveError when the stream was lost three times: nothing can be said then.
+   * @throws InconclusiveError when the stream was lost three times, ApiError when exec is not allowed: nothing can be said then.
    */
   run(requests: readonly ProbeRequest[]): Promise<ProbeResult[]>
 }
@@ -102,6 +103,8 @@ async function deliverAll(
       for (const result of parseRecords(answer.stdout, nonce)) results.set(result.id, result)
       trouble = describeTrouble(answer)
     } catch (error) {
+      // No permission: asking again changes nothing, and it is not the stream's fault.
+      if (error instanceof ApiError) throw error
       trouble = messageOf(error)
     }
     const lost = requests.length - results.size

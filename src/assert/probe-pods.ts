@@ -1,3 +1,4 @@
+import { ApiError } from '../kubernetes/api-error.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
 import { messageOf } from '../process/errors.ts'
@@ -6,12 +7,17 @@ import { InconclusiveError } from './engine.ts'
 import { condition, explainPod, isPodReady } from './explain-pod.ts'
 import { createBatcher, type ProbeRunner } from './probe-batch.ts'
 import {
-  expiresAnnotation,
   externalNameService,
+  ownedBy,
+  type ProbeServices,
   type ProbeSetup,
-  probeFixtures,
+  probeAccount,
+  probeName,
   probeNamespace,
   probePod,
+  probeScript,
+  probeServices,
+  routedServices,
   runLabel,
 } from './probe-manifests.ts'
 import { probeCommand, renderStdin } from './probe-script.ts'
@@ -27,6 +33,7 @@ export interface Probe extends ProbeRunner {
 
 export interface Fleet {
   readonly namespace: string
+  readonly services: ProbeServices
   /** Last part of every Service's name, `cluster.local` nearly everywhere. */
   readonly clusterDomain: string
   /** Nameservers of the pods' resolv.conf. */
@@ -44,10 +51,9 @@ export interface FleetOptions {
 }
 
 const podKind = { apiVersion: 'v1', kind: 'Pod' } as const
-const namespaceKind = { apiVersion: 'v1', kind: 'Namespace' } as const
 
 /**
- * Starts one probe pod per node in the run's own namespace and waits, by watch, for those on Ready nodes. Nodes that are not Ready get a pod too but are not
+ * Starts one probe pod per node and waits, by watch, for those on Ready nodes. Nodes that are not Ready get a pod too but are not
  * waited for: their absence is a finding of R1, and the other nodes' checks go on without them.
  */
 export async function startFleet(host: Host, options: FleetOptions): Promise<Fleet> {
@@ -55,14 +61,13 @@ export async function startFleet(host: Host, options: FleetOptions): Promise<Fle
   const { namespace } = setup
   const nodes = await kubernetes.list({ apiVersion: 'v1', kind: 'Node' })
   if (nodes.length === 0) throw new InconclusiveError('the cluster has no nodes')
-  await kubernetes.apply(probeNamespace(setup))
-  await Promise.all(probeFixtures(setup).map((object) => kubernetes.apply(object)))
+  const own = await prepare(kubernetes, setup)
   const planned = nodes.map((node, i) => ({
-    pod: `probe-${i}`,
+    pod: `${probeName(setup)}-${i}`,
     node: node.metadata.name,
     ready: condition(node, 'Ready')?.status === 'True',
   }))
-  await Promise.all(planned.map(({ pod, node }) => kubernetes.apply(probePod(setup, pod, node))))
+  await Promise.all(planned.map(({ pod, node }) => kubernetes.apply(own(probePod(setup, pod, node)))))
 
   const scope = { namespace, labelSelector: `${runLabel}=${setup.nonce}` }
   const awaited = planned.filter((entry) => entry.ready)
@@ -82,6 +87,7 @@ export async function startFleet(host: Host, options: FleetOptions): Promise<Fle
       explain: (seen) => unready(seen).join('; '),
     })
   } catch (error) {
+    if (error instanceof ApiError) throw error
     // Some pods may be fine, and each node's absence is told by its own reason.
     host.log.debug(messageOf(error))
     pods = await kubernetes.list(podKind, scope)
@@ -118,30 +124,27 @@ export async function startFleet(host: Host, options: FleetOptions): Promise<Fle
         nameservers = result.hello.nameservers
         probes.push({ ...runner, pod, node, ip: found['status']?.podIP ?? '' })
       } catch (error) {
+        // What we may not do on one node we may not do on any: that says nothing about the node.
+        if (error instanceof ApiError) throw error
         missing.push({ node, reason: messageOf(error) })
       }
     }),
   )
-  if (probes.length > 0) await kubernetes.apply(externalNameService(setup, domain))
+  if (probes.length > 0) await kubernetes.apply(own(externalNameService(setup, domain)))
   const byNode = <T extends { node: string }>(list: T[]): T[] => list.sort((a, b) => a.node.localeCompare(b.node))
-  return { namespace, clusterDomain: domain, nameservers, probes: byNode(probes), missing: byNode(missing) }
+  const services = probeServices(probeName(setup))
+  return { namespace, services, clusterDomain: domain, nameservers, probes: byNode(probes), missing: byNode(missing) }
 }
 
-/** Removes the run's namespace; resolves when accepted. Nothing there is success. */
-export async function removeFleet(kubernetes: Kubernetes, namespace: string): Promise<void> {
-  await kubernetes.delete({ ...namespaceKind, name: namespace })
-}
-
-/**
- * Removes what runs that were killed left behind. A live neighbour is left alone: only namespaces past their own time are touched.
- * @returns names of the namespaces removed.
- */
-export async function sweepExpired(kubernetes: Kubernetes, now: Date): Promise<string[]> {
-  const found = await kubernetes.list(namespaceKind, { labelSelector: runLabel })
-  const expired = found.filter((namespace) => {
-    const until = Date.parse(namespace.metadata.annotations?.[expiresAnnotation] ?? '')
-    return until < now.getTime() && namespace.metadata.deletionTimestamp === undefined
-  })
-  await Promise.all(expired.map((namespace) => removeFleet(kubernetes, namespace.metadata.name)))
-  return expired.map((namespace) => namespace.metadata.name)
+/** Makes what the pods need; the function returned marks each further object as belonging to this run. */
+async function prepare(kubernetes: Kubernetes, setup: ProbeSetup): Promise<(object: KubeObject) => KubeObject> {
+  if (setup.ownNamespace) {
+    await kubernetes.apply(probeNamespace(setup))
+    const objects = [probeScript(setup), probeAccount(setup), ...routedServices(setup)]
+    await Promise.all(objects.map((object) => kubernetes.apply(object)))
+    return (object) => object
+  }
+  const owner = await kubernetes.apply(probeScript(setup))
+  await Promise.all(routedServices(setup).map((object) => kubernetes.apply(ownedBy(object, owner))))
+  return (object) => ownedBy(object, owner)
 }

@@ -10,7 +10,8 @@ import { runChecks } from './engine.ts'
 import type { AppUrls, SuiteEnvironment, Target } from './environment.ts'
 import { condition } from './explain-pod.ts'
 import { judgeRun } from './judge.ts'
-import { defaultProbeImage, type Fleet, removeFleet, startFleet, sweepExpired } from './probe-pods.ts'
+import { describeOwner, removeFleet, sweepDeadRuns } from './probe-cleanup.ts'
+import { defaultProbeImage, type Fleet, startFleet } from './probe-pods.ts'
 import { loadProbeScript } from './probe-script.ts'
 import { defaultSuites, selectChecks } from './suites.ts'
 
@@ -31,6 +32,8 @@ export interface RunSuitesOptions {
   /** Folder for the reports; undefined writes none. */
   readonly reportDir?: string
   readonly probeImage?: string
+  /** An existing namespace for the probe pods, for accounts that may not make one. Default: one of the run's own. */
+  readonly probeNamespace?: string
   readonly expected?: { readonly nodes?: number }
   readonly urls?: AppUrls
   /** How long things must have been stable (R5), milliseconds. Default 10 s, the smoke tier's. */
@@ -61,7 +64,11 @@ async function run(host: Host, options: RunSuitesOptions): Promise<RunRecord> {
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
   const requested = options.suites ?? []
   const suites = requested.length > 0 ? requested : defaultSuites(target)
-  const probeNamespace = `k8s-platform-probe-${nonce}`
+  const place = {
+    nonce,
+    namespace: options.probeNamespace ?? `k8s-platform-probe-${nonce}`,
+    ownNamespace: options.probeNamespace === undefined,
+  }
   let fleet: Promise<Fleet> | undefined
 
   const environment: SuiteEnvironment = {
@@ -79,12 +86,12 @@ async function run(host: Host, options: RunSuitesOptions): Promise<RunRecord> {
           kubernetes,
           timeoutMs: Math.min(fleetMs, timeoutMs),
           setup: {
-            nonce,
-            namespace: probeNamespace,
+            ...place,
             image: options.probeImage ?? defaultProbeImage,
             script: await loadProbeScript(host.paths.assets),
             expiresAt: new Date(startedAt.getTime() + timeoutMs + graceMs),
             activeSeconds: Math.ceil((timeoutMs + graceMs) / 1000),
+            owner: await describeOwner(process.pid),
           },
         }),
       )
@@ -92,13 +99,13 @@ async function run(host: Host, options: RunSuitesOptions): Promise<RunRecord> {
     },
   }
   const checks = selectChecks(suites, environment)
+  const cleanup = options.cleanup ?? kubernetes
+  const swept = sweep(host, cleanup, place, startedAt)
   let records: CheckRecord[]
   try {
     records = await runChecks(host, checks, { timeoutMs, onRecord: (record) => tell(host, record) })
   } finally {
-    await timings.phase('clean up', () =>
-      cleanUp(host, options.cleanup ?? kubernetes, fleet, probeNamespace, startedAt),
-    )
+    await timings.phase('clean up', () => Promise.all([swept, cleanUp(host, cleanup, fleet, place)]))
   }
   for (const record of records) {
     timings.add({
@@ -140,23 +147,31 @@ function tell(host: Host, record: CheckRecord): void {
   host.log.info(line)
 }
 
+type Place = Parameters<typeof removeFleet>[1]
+
+/** Beside the checks: what a killed run left must not wait for the end of this one. That it may not look there says nothing about the cluster. */
+async function sweep(host: Host, kubernetes: Kubernetes, place: Place, startedAt: Date): Promise<void> {
+  try {
+    const removed = await sweepDeadRuns(kubernetes, place, startedAt)
+    if (removed.length > 0) host.log.notice(`removed what an earlier run left behind: ${removed.join(', ')}`)
+  } catch (error) {
+    host.log.debug(`not looked for what earlier runs left behind: ${messageOf(error)}`)
+  }
+}
+
 async function cleanUp(
   host: Host,
   kubernetes: Kubernetes,
   fleet: Promise<Fleet> | undefined,
-  namespace: string,
-  startedAt: Date,
+  place: Place,
 ): Promise<void> {
+  if (fleet === undefined) return
   try {
-    if (fleet !== undefined) {
-      // When the run was cut short, the namespace may still be on its way. After a cancellation the runner leaves us only seconds.
-      await Promise.race([fleet.catch(() => {}), pause(settleMs, new AbortController().signal)])
-      await removeFleet(kubernetes, namespace)
-    }
-    const swept = await sweepExpired(kubernetes, startedAt)
-    if (swept.length > 0) host.log.notice(`removed what an earlier run left behind: ${swept.join(', ')}`)
+    // When the run was cut short, they may still be on their way. After a cancellation the runner leaves us only seconds.
+    await Promise.race([fleet.catch(() => {}), pause(settleMs, new AbortController().signal)])
+    await removeFleet(kubernetes, place)
   } catch (error) {
-    host.log.warning(`the probe pods' namespace ${namespace} may be left behind: ${messageOf(error)}`)
+    host.log.warning(`the probe pods in namespace ${place.namespace} may be left behind: ${messageOf(error)}`)
   }
 }
 

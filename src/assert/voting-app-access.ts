@@ -88,17 +88,23 @@ export async function findAppPod(
 
 const execMs = 15_000
 
+/** Where the app is: all that a question to its pods needs. */
+export type AppPlace = Pick<SuiteEnvironment, 'kubernetes' | 'namespace'>
+
+/** Postgres answered, with a refusal. Whether that is what was asked about, the check knows. */
+export class StatementError extends InconclusiveError {}
+
 /**
  * Runs one SQL statement in the Postgres pod and resolves with its rows, fields separated by `|`. SQL and its parameters come by stdin and `-v`, and values
  * are quoted by psql (`:'name'`).
- * @throws NotReadyError when there is no Ready pod, InconclusiveError when the stream is lost or psql fails.
+ * @throws NotReadyError when there is no Ready pod, InconclusiveError when the stream is lost, StatementError when Postgres refuses the statement.
  */
 export async function query(
-  environment: SuiteEnvironment,
+  place: AppPlace,
   sql: string,
   parameters: Readonly<Record<string, string>> = {},
 ): Promise<string[]> {
-  const { kubernetes, namespace } = environment
+  const { kubernetes, namespace } = place
   const pod = await findAppPod(kubernetes, namespace, 'postgres')
   if (pod === undefined) throw new NotReadyError(`no Ready pod with app=postgres in namespace ${namespace}`)
   const variables = Object.entries(parameters).flatMap(([name, value]) => ['-v', `${name}=${value}`])
@@ -138,7 +144,7 @@ export async function query(
     const lines = answer.stderr.trim().split('\n')
     // psql quotes the statement below its error.
     const why = lines.find((line) => line.includes('ERROR:')) ?? lines.slice(-2).join(' | ')
-    throw new InconclusiveError(`psql in pod ${pod.metadata.name} ended with ${answer.status.exitCode}: ${why}`)
+    throw new StatementError(`psql in pod ${pod.metadata.name} ended with ${answer.status.exitCode}: ${why}`)
   }
   return answer.stdout.split('\n').filter((line) => line !== '')
 }
@@ -165,8 +171,7 @@ function containerOf(pod: KubeObject): { container?: string } {
 }
 
 /** Where a vote that did not arrive may be: `queued: 1 vote waits in Redis, worker 0/0 ready`. */
-export async function explainPipeline(environment: SuiteEnvironment): Promise<string> {
-  const { kubernetes, namespace } = environment
+export async function explainPipeline({ kubernetes, namespace }: AppPlace): Promise<string> {
   const workers = await kubernetes.list(
     { apiVersion: 'apps/v1', kind: 'Deployment' },
     { namespace, labelSelector: 'app=worker' },

@@ -70,6 +70,8 @@ export interface Kubernetes {
     readonly previous?: boolean
     readonly tailLines?: number
   }): Promise<string>
+  /** The API server's clock, by the date of an answer; whole seconds. Ours may be off by minutes, and every age read from the API is by that clock. */
+  serverTime(): Promise<Date>
   /** Any other path of the API, such as `/readyz?verbose` or `/version`; the body as text. */
   raw(
     path: string,

@@ -209,6 +209,16 @@ export async function createKubernetes(
       const pod = encodeURIComponent(logOptions.pod)
       return send('GET', `/api/v1/namespaces/${encodeURIComponent(logOptions.namespace)}/pods/${pod}/log?${query}`)
     },
+    async serverTime() {
+      const { date } = await transport.request({
+        method: 'GET',
+        path: '/version',
+        timeoutMs: requestMs,
+        signal: host.signal,
+      })
+      if (date === undefined) throw new ToolkitError('the API server’s answer has no date', { code: 'KUBERNETES_API' })
+      return date
+    },
     raw: async (path, rawOptions = {}) =>
       (
         await transport.request({

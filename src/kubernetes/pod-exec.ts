@@ -2,6 +2,7 @@ import type { KubeConfig } from '@kubernetes/client-node'
 import type { ClientOptions, WebSocket } from 'ws'
 import { deadlineSignal } from '../process/deadline.ts'
 import { messageOf, ToolkitError } from '../process/errors.ts'
+import { ApiError } from './api-error.ts'
 import type { ExecOptions, ExecResult } from './client.ts'
 
 interface Status {
@@ -22,7 +23,7 @@ const goodbyeMs = 1_000
 /**
  * Runs a program in a container over the API server's WebSocket. Resolves with `status: null` when the stream ended or the deadline passed without the
  * server's verdict: the caller decides, and must not call that success.
- * @throws ToolkitError EXEC_FAILED when no stream could be opened.
+ * @throws ApiError when we may not, ToolkitError EXEC_FAILED when no stream could be opened for another reason.
  */
 export async function execInPod(config: KubeConfig, options: ExecOptions, cancel: AbortSignal): Promise<ExecResult> {
   const { WebSocket } = await import('ws')
@@ -70,8 +71,7 @@ export async function execInPod(config: KubeConfig, options: ExecOptions, cancel
       const body: Buffer[] = []
       response.on('data', (chunk: Buffer) => body.push(chunk))
       response.on('end', () => {
-        const text = `${response.statusCode} ${Buffer.concat(body).toString('utf8').slice(0, 500)}`
-        reject(execError(options, text))
+        reject(refusal(options, response.statusCode ?? 0, Buffer.concat(body).toString('utf8')))
         end()
       })
     })
@@ -83,6 +83,22 @@ export async function execInPod(config: KubeConfig, options: ExecOptions, cancel
     socket.on('close', end)
   })
   return { stdout: Buffer.concat(stdout).toString('utf8'), stderr: Buffer.concat(stderr).toString('utf8'), status }
+}
+
+/** Not allowed is a fact about us, not about the pod: callers tell it apart by its class. */
+function refusal(options: ExecOptions, status: number, body: string): ToolkitError {
+  if (status !== 401 && status !== 403) return execError(options, `${status} ${body.slice(0, 500)}`)
+  const { reason = '', message = body.slice(0, 500) } = parseStatus(body)
+  return new ApiError(`exec in pod ${options.namespace}/${options.pod}`, status, reason, message)
+}
+
+function parseStatus(body: string): { readonly reason?: string; readonly message?: string } {
+  try {
+    return JSON.parse(body) as { reason?: string; message?: string }
+  } catch {
+    // A proxy's page instead of a Status object.
+    return {}
+  }
 }
 
 function execError(options: ExecOptions, text: string, cause?: unknown): ToolkitError {

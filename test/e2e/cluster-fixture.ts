@@ -1,5 +1,5 @@
 import { inject } from 'vitest'
-import { runSuites } from '../../src/assert/run-suites.ts'
+import { type RunSuitesOptions, runSuites } from '../../src/assert/run-suites.ts'
 import type { Kubernetes } from '../../src/kubernetes/client.ts'
 import { createKubernetes } from '../../src/kubernetes/create-kubernetes.ts'
 import type { Host } from '../../src/process/host.ts'
@@ -11,7 +11,7 @@ export interface DrillCluster {
   readonly host: Host
   readonly kubernetes: Kubernetes
   /** All suites against the voting app; the record, whatever the verdict. */
-  readonly assert: () => Promise<RunRecord>
+  readonly assert: (options?: Pick<RunSuitesOptions, 'convergeMs'>) => Promise<RunRecord>
 }
 
 /** The one that K8S_PLATFORM_E2E_KUBECONFIG names (for work on a drill), else the one that all e2e files share. */
@@ -22,7 +22,7 @@ export async function drillCluster(): Promise<DrillCluster> {
   return {
     host,
     kubernetes,
-    assert: () => runSuites(host, { kubernetes, target: 'voting-app', namespace: 'voting-app' }),
+    assert: (options) => runSuites(host, { ...options, kubernetes, target: 'voting-app', namespace: 'voting-app' }),
   }
 }
 

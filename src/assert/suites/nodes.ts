@@ -1,3 +1,4 @@
+import { ApiError } from '../../kubernetes/api-error.ts'
 import type { KubeObject } from '../../kubernetes/objects.ts'
 import { formatSeconds } from '../../process/wait.ts'
 import type { Json } from '../../report/record.ts'
@@ -5,7 +6,6 @@ import { type Check, type CheckContext, fail, inconclusive, type Outcome, pass }
 import { converge, type Look, summarize } from '../converge.ts'
 import type { SuiteEnvironment } from '../environment.ts'
 import { condition, firstLine } from '../explain-pod.ts'
-import { serverTime } from '../server-time.ts'
 
 /** Kubelets renew every 10 s; 15 s leave room for one slow call. */
 const leaseMs = 15_000
@@ -138,7 +138,7 @@ async function leasesFresh(context: CheckContext, environment: SuiteEnvironment)
   const [nodes, first, serverNow] = await Promise.all([
     kubernetes.list(nodeKind),
     kubernetes.list(leaseKind, { namespace: 'kube-node-lease' }),
-    serverTime(kubernetes),
+    kubernetes.serverTime(),
   ])
   const readAt = context.host.clock.monotonic()
   const renewTime = (leases: readonly KubeObject[], node: string): string | undefined =>
@@ -175,7 +175,8 @@ async function leasesFresh(context: CheckContext, environment: SuiteEnvironment)
           explain: () => `no renewal of ${stale.join(', ')}`,
         },
       )
-    } catch {
+    } catch (error) {
+      if (error instanceof ApiError) throw error
       // `stale` names who did not renew.
     }
   }

@@ -1,11 +1,11 @@
 import type { KubeObject } from '../../kubernetes/objects.ts'
-import { formatSeconds, pause } from '../../process/wait.ts'
+import { NotReadyError } from '../../process/errors.ts'
+import { formatSeconds } from '../../process/wait.ts'
 import type { Json } from '../../report/record.ts'
 import { type Check, type CheckContext, fail, type Outcome, pass } from '../check.ts'
 import { summarize } from '../converge.ts'
 import type { SuiteEnvironment } from '../environment.ts'
 import { condition, containerStatuses, isPodFinished } from '../explain-pod.ts'
-import { serverTime } from '../server-time.ts'
 
 /**
  * A container whose last life was shorter than this must outlive it twice over (at most this long), or a crash loop looks stable between two crashes.
@@ -36,6 +36,8 @@ interface Life {
   /** How long the previous life lasted, milliseconds. */
   readonly previousMs: number | undefined
   readonly lastEnd: string
+  /** How it ended, where it has and is not started again yet. */
+  readonly thisEnd: string
   /** The kubelet waits before it starts it again. */
   readonly looping: boolean
 }
@@ -47,7 +49,7 @@ interface Snapshot {
 }
 
 async function stable(context: CheckContext, environment: SuiteEnvironment): Promise<Outcome> {
-  const [first, serverNow] = await Promise.all([snapshot(environment), serverTime(environment.kubernetes)])
+  const [first, serverNow] = await Promise.all([snapshot(environment), environment.kubernetes.serverTime()])
   const now = serverNow.getTime()
   const looping = first.lives.filter((life) => life.looping)
   if (looping.length > 0) {
@@ -74,9 +76,10 @@ async function stable(context: CheckContext, environment: SuiteEnvironment): Pro
   }
   const names = missing.map((entry) => entry.why)
   context.waiting(`${formatSeconds(longest)} more without change: ${summarize(names)}`)
-  await pause(longest, context.host.signal)
+  // Read again at the end whatever the watch saw: one that lost its connection saw nothing.
+  const seen = await firstChanges(environment, first, longest)
   const second = await snapshot(environment)
-  const changes = changesBetween(first, second)
+  const changes = seen.length > 0 ? seen : changesBetween(first, second)
   if (changes.length > 0) {
     return fail(summarize(changes.map((change) => change.text)), {
       observations,
@@ -94,13 +97,50 @@ function logsCommand(id: string): string {
     : `kubectl -n ${namespace} logs ${pod} -c ${container} --previous`
 }
 
+const podKind = { apiVersion: 'v1', kind: 'Pod' } as const
+
+function namespacesOf(environment: SuiteEnvironment): string[] {
+  return [...new Set([environment.namespace, 'kube-system'])]
+}
+
+/** Watches for so long and resolves with what changed first, so that a red verdict does not wait for the end of the window. */
+async function firstChanges(environment: SuiteEnvironment, first: Snapshot, forMs: number): Promise<Change[]> {
+  const watching = namespacesOf(environment).map(async (namespace): Promise<Change[]> => {
+    try {
+      const pods = await environment.kubernetes.until(
+        'a change of the pods',
+        podKind,
+        { namespace },
+        {
+          timeoutMs: forMs,
+          done: (now) => changesBetween(first, snapshotOf(now)).length > 0,
+          explain: () => 'none so far, which is good',
+        },
+      )
+      return changesBetween(first, snapshotOf(pods))
+    } catch (error) {
+      if (error instanceof NotReadyError) return []
+      throw error
+    }
+  })
+  return new Promise((resolve, reject) => {
+    for (const one of watching) one.then((changes) => changes.length > 0 && resolve(changes)).catch(reject)
+    Promise.all(watching)
+      .then((all) => resolve(all.flat()))
+      .catch(reject)
+  })
+}
+
 async function snapshot(environment: SuiteEnvironment): Promise<Snapshot> {
-  const namespaces = [...new Set([environment.namespace, 'kube-system'])]
   const lists = await Promise.all(
-    namespaces.map((namespace) => environment.kubernetes.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace })),
+    namespacesOf(environment).map((namespace) => environment.kubernetes.list(podKind, { namespace })),
   )
+  return snapshotOf(lists.flat())
+}
+
+function snapshotOf(all: readonly KubeObject[]): Snapshot {
   // Pods on their way in or out are the rollout's business (R2).
-  const pods = lists.flat().filter((pod) => !isPodFinished(pod) && pod.metadata.deletionTimestamp === undefined)
+  const pods = all.filter((pod) => !isPodFinished(pod) && pod.metadata.deletionTimestamp === undefined)
   const readySince = new Map<string, number>()
   for (const pod of pods) {
     const since = condition(pod, 'Ready')?.lastTransitionTime
@@ -123,9 +163,14 @@ function livesOf(pod: KubeObject): Life[] {
       startedAt: startedAt === undefined ? undefined : Date.parse(startedAt),
       previousMs: last === undefined ? undefined : Date.parse(last.finishedAt) - Date.parse(last.startedAt),
       looping: status.state?.waiting?.reason === 'CrashLoopBackOff',
-      lastEnd: last === undefined ? '' : `${last.reason ?? 'ended'}, exit code ${last.exitCode}`,
+      lastEnd: describeEnd(last),
+      thisEnd: describeEnd(status.state?.terminated),
     }
   })
+}
+
+function describeEnd(end: { readonly reason?: string; readonly exitCode: number } | undefined): string {
+  return end === undefined ? 'no reason given' : `${end.reason ?? 'ended'}, exit code ${end.exitCode}`
 }
 
 /** What still has to pass without change, for each thing that is too young to be trusted. */
@@ -148,8 +193,13 @@ function missingProof(seen: Snapshot, now: number, windowMs: number): { why: str
   return found
 }
 
-function changesBetween(first: Snapshot, second: Snapshot): { id: string; text: string }[] {
-  const changes: { id: string; text: string }[] = []
+interface Change {
+  readonly id: string
+  readonly text: string
+}
+
+function changesBetween(first: Snapshot, second: Snapshot): Change[] {
+  const changes: Change[] = []
   const before = new Map(first.lives.map((life) => [life.id, life]))
   for (const life of second.lives) {
     const old = before.get(life.id)
@@ -158,8 +208,14 @@ function changesBetween(first: Snapshot, second: Snapshot): { id: string; text: 
         id: life.id,
         text: `${life.id} restarted ${life.restarts - old.restarts} times while watched (${life.lastEnd}; ${life.restarts} restarts in all)`,
       })
+    } else if (old?.startedAt !== undefined && life.startedAt === undefined) {
+      changes.push({
+        id: life.id,
+        text: `${life.id} ended while watched (${life.thisEnd}; ${life.restarts} restarts before)`,
+      })
     }
   }
+  if (changes.length > 0) return changes
   for (const [id, since] of second.readySince) {
     const old = first.readySince.get(id)
     if (old !== undefined && old !== since) changes.push({ id, text: `${id} changed its readiness while watched` })

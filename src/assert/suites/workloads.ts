@@ -127,7 +127,8 @@ function deploymentTroubles(
     (field) => (status[field] ?? 0) < wanted,
   )
   if (short !== undefined || (status.replicas ?? 0) !== wanted) {
-    found.push(`${what} ${progressOf(deployment)}${culprit(pods, own)}`)
+    const paused = deployment['spec']?.paused === true ? ' is paused:' : ''
+    found.push(`${what}${paused} ${progressOf(deployment)}${culprit(pods, own)}`)
   }
   const progressing = condition(deployment, 'Progressing')
   if (progressing?.reason === 'ProgressDeadlineExceeded') found.push(`${what}: ${firstLine(progressing.message ?? '')}`)

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { runChecks } from '../../../src/assert/engine.ts'
 import { mergeNodes } from '../../../src/assert/per-node.ts'
-import { dnsChecks, reverseName } from '../../../src/assert/suites/dns.ts'
+import { dnsChecks } from '../../../src/assert/suites/dns.ts'
+import { reverseName } from '../../../src/assert/suites/dns-questions.ts'
 import { candidates, parseResolvConf } from '../../../src/probe/dns.ts'
 import type { DnsAnswer, DnsRequest } from '../../../src/probe/protocol.ts'
 import type { CheckRecord } from '../../../src/report/record.ts'
@@ -114,7 +115,7 @@ describe('D1', () => {
     const records = await run((request, node) =>
       request.name.startsWith('web.') && request.transport === 'tcp' && node === 'b' ? 'timeout' : undefined,
     )
-    expect(records['D1.service']?.reason).toBe('A web.shop.svc.cluster.local over TCP: timeout after 0.0 s (from b)')
+    expect(records['D1.service']?.reason).toBe('A web.shop.svc.cluster.local over TCP: timeout after 2.0 s (from b)')
   })
 
   it('finds the one server of several that does not answer, and blames nothing else', async () => {

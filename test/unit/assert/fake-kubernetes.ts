@@ -1,4 +1,5 @@
 import type { SuiteEnvironment } from '../../../src/assert/environment.ts'
+import { probeServices } from '../../../src/assert/probe-manifests.ts'
 import type { Fleet, Probe } from '../../../src/assert/probe-pods.ts'
 import type { ExecOptions, ExecResult, Kubernetes } from '../../../src/kubernetes/client.ts'
 import type { KubeObject, ListScope, ResourceKind } from '../../../src/kubernetes/objects.ts'
@@ -47,6 +48,7 @@ export function fakeKubernetes(
     watch: async () => {},
     exec: options.exec ?? (() => Promise.reject(new Error('no exec in this test'))),
     logs: async () => '',
+    serverTime: async () => options.now ?? new Date(),
     raw: async () => '{"gitVersion":"v1.34.3"}',
   }
   return fake
@@ -74,7 +76,14 @@ export function fakeFleet(nodes: readonly string[], answer: Answer, missing: Fle
     }
     return probe
   })
-  return { namespace: 'probes', clusterDomain: 'cluster.local', nameservers: ['10.96.0.10'], probes, missing }
+  return {
+    namespace: 'probes',
+    services: probeServices('probe'),
+    clusterDomain: 'cluster.local',
+    nameservers: ['10.96.0.10'],
+    probes,
+    missing,
+  }
 }
 
 export function suiteEnvironment(kubernetes: Kubernetes, overrides: Partial<SuiteEnvironment> = {}): SuiteEnvironment {

@@ -6,6 +6,7 @@ import { platformApiChecks } from '../../../src/assert/suites/platform-apis.ts'
 import { stabilityCheck } from '../../../src/assert/suites/stability.ts'
 import { workloadChecks } from '../../../src/assert/suites/workloads.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
+import { NotReadyError, ToolkitError } from '../../../src/process/errors.ts'
 import type { CheckRecord } from '../../../src/report/record.ts'
 import { testHost } from '../../support/test-host.ts'
 import { deployment, fakeFleet, fakeKubernetes, object, pod, suiteEnvironment } from './fake-kubernetes.ts'
@@ -272,6 +273,16 @@ describe('R5', () => {
     stableMs = 200,
   ): { fake: ReturnType<typeof fakeKubernetes>; run: () => Promise<CheckRecord> } => {
     const fake = fakeKubernetes(objects, { now })
+    // Time passes here: what is not so now may be so before the deadline.
+    fake.until = async (what, kind, scope, until) => {
+      const deadline = performance.now() + until.timeoutMs
+      for (;;) {
+        const found = await fake.list(kind, scope)
+        if (until.done(found)) return found
+        if (performance.now() > deadline) throw new NotReadyError(`${what}: ${until.explain(found)}`)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+    }
     return { fake, run: () => one([stabilityCheck(suiteEnvironment(fake, { stableMs }))], 'R5.stable') }
   }
 
@@ -300,8 +311,45 @@ describe('R5', () => {
       ]
     }, 30)
     expect((await pending).reason).toBe(
-      'shop/a/main restarted 1 times while watched (OOMKilled, exit code 137; 1 restarts in all); shop/a changed its readiness while watched',
+      'shop/a/main restarted 1 times while watched (OOMKilled, exit code 137; 1 restarts in all)',
     )
+  })
+
+  it.each([
+    [
+      'ends',
+      { state: { terminated: { exitCode: 1, reason: 'Error' } } },
+      0.1,
+      'shop/a/main ended while watched (Error, exit code 1; 0 restarts before)',
+    ],
+    ['flips', {}, 0, 'shop/a changed its readiness while watched'],
+  ])('does not wait for the end of the window once something %s', async (_what, rest, changed, reason) => {
+    const { fake, run } = check([running('a', 0.1)], 5_000)
+    const started = performance.now()
+    const pending = run()
+    const later = running('a', changed, rest)
+    const sameLife = {
+      ...later['status'].containerStatuses[0],
+      ...(changed === 0 ? { state: { running: { startedAt: ago(0.1) } } } : {}),
+    }
+    setTimeout(() => {
+      fake.objects = [{ ...later, status: { ...later['status'], containerStatuses: [sameLife] } }]
+    }, 30)
+    expect(await pending).toMatchObject({ verdict: 'fail', reason })
+    expect(performance.now() - started).toBeLessThan(3_000)
+  })
+
+  it('is not green when the API server was away at the end of the window', async () => {
+    const { fake, run } = check([running('a', 0.1)])
+    const pending = run()
+    setTimeout(() => {
+      fake.list = () => Promise.reject(new ToolkitError('connection refused', { code: 'KUBERNETES_UNREACHABLE' }))
+    }, 30)
+    fake.until = async (what) => {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      throw new NotReadyError(what)
+    }
+    expect(await pending).toMatchObject({ verdict: 'inconclusive', reason: 'connection refused' })
   })
 
   it('does not take the pause between two crashes for stability', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { runChecks } from '../../../src/assert/engine.ts'
-import { serviceRoutingChecks, triesFor } from '../../../src/assert/suites/service-routing.ts'
+import { triesFor } from '../../../src/assert/suites/service-identity.ts'
+import { serviceRoutingChecks } from '../../../src/assert/suites/service-routing.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import type { CheckRecord } from '../../../src/report/record.ts'
 import { testHost } from '../../support/test-host.ts'

@@ -25,6 +25,9 @@ interface Faults {
   readonly countsRepeats?: boolean
   readonly lateTables?: number
   readonly lostStream?: boolean
+  readonly database?: 'read-only' | 'standby' | 'refuses'
+  /** Why the vote service says 503. */
+  readonly queue?: string
 }
 
 function votingApp(faults: Faults) {
@@ -34,7 +37,11 @@ function votingApp(faults: Faults) {
 
   const take = (vote: Vote): ProbeResult['http'] => {
     if (faults.refuse !== undefined)
-      return { status: faults.refuse, body: '{"error":"queue_unavailable"}', bodySha256: '' }
+      return {
+        status: faults.refuse,
+        body: JSON.stringify({ error: { code: 'queue_unavailable', reason: faults.queue } }),
+        bodySha256: '',
+      }
     const known = rows.some((row) => row.voteId === vote.voteId)
     sequence += 1
     if (faults.workerStopped === true) queue.push(vote)
@@ -60,6 +67,9 @@ function votingApp(faults: Faults) {
     const value = (name: string): string =>
       options.command.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1) ?? ''
     const sql = options.stdin ?? ''
+    if (sql.includes('pg_is_in_recovery'))
+      return `${faults.database === 'read-only' ? 'on' : 'off'}|${faults.database === 'standby' ? 't' : 'f'}\n`
+    if (sql.startsWith('update')) return ''
     if (sql.includes('from votes where vote_id')) {
       return rows
         .filter((row) => row.voteId === value('id'))
@@ -73,9 +83,13 @@ function votingApp(faults: Faults) {
   }
   let withoutTables = faults.lateTables ?? 0
   const exec = async (options: ExecOptions): Promise<ExecResult> => {
-    if (options.command[0] === 'psql' && withoutTables-- > 0) {
+    if ((options.stdin ?? '').includes('from votes') && withoutTables-- > 0) {
       const stderr =
         'psql:<stdin>:1: ERROR:  relation "votes" does not exist\nLINE 1: select choice from votes where vote_id = 1\n                           ^\n'
+      return { stdout: '', stderr, status: { exitCode: 3 } }
+    }
+    if (faults.database === 'refuses' && options.stdin?.startsWith('update') === true) {
+      const stderr = 'psql:<stdin>:1: ERROR:  permission denied for table votes\n'
       return { stdout: '', stderr, status: { exitCode: 3 } }
     }
     if (faults.lostStream === true) return { stdout: '', stderr: '', status: null }
@@ -125,6 +139,7 @@ describe('R4', () => {
     const records = await run()
     expect(verdicts(records)).toEqual({
       'R4.accept': 'pass',
+      'R4.database': 'pass',
       'R4.stored': 'pass',
       'R4.live': 'pass',
       'R4.once': 'pass',
@@ -140,6 +155,7 @@ describe('R4', () => {
     const records = await run({ workerStopped: true })
     expect(verdicts(records)).toEqual({
       'R4.accept': 'pass',
+      'R4.database': 'pass',
       'R4.stored': 'fail',
       'R4.live': 'fail',
       'R4.once': 'skipped',
@@ -151,7 +167,7 @@ describe('R4', () => {
 
   it('a refused vote is red at the first hop only', async () => {
     const records = await run({ refuse: 503 })
-    expect(records['R4.accept']?.reason).toContain('503 {"error":"queue_unavailable"}')
+    expect(records['R4.accept']?.reason).toContain('503 {"error":{"code":"queue_unavailable"}}')
     expect(verdicts(records)).toMatchObject({ 'R4.accept': 'fail', 'R4.stored': 'skipped', 'R4.live': 'skipped' })
   })
 
@@ -178,12 +194,38 @@ describe('R4', () => {
     )
   })
 
+  it.each([
+    ['read-only', 'Postgres is read-only: default_transaction_read_only is on'],
+    ['standby', 'Postgres is read-only: it is a standby, in recovery'],
+    [
+      'refuses',
+      'Postgres refuses to write: psql in pod postgres-0 ended with 3: psql:<stdin>:1: ERROR:  permission denied for table votes',
+    ],
+  ] as const)('a database that takes no writes is one finding: %s', async (database, reason) => {
+    const records = await run({ database })
+    expect(records['R4.database']).toMatchObject({ verdict: 'fail', reason })
+    expect(verdicts(records)).toEqual({
+      'R4.accept': 'pass',
+      'R4.database': 'fail',
+      'R4.stored': 'skipped',
+      'R4.live': 'skipped',
+      'R4.once': 'skipped',
+      'R4.change': 'skipped',
+    })
+  })
+
+  it('tells what the vote service says of its queue', async () => {
+    expect((await run({ refuse: 503, queue: 'full' }))['R4.accept']?.reason).toContain(
+      '503 queue_unavailable: Redis is full',
+    )
+  })
+
   it('waits for the tables that the worker makes when it starts', async () => {
     expect((await run({ lateTables: 1 }))['R4.stored']).toMatchObject({ verdict: 'pass' })
   })
 
   it('is inconclusive when the exec stream is lost', async () => {
-    expect((await run({ lostStream: true }))['R4.stored']).toMatchObject({
+    expect((await run({ lostStream: true }))['R4.database']).toMatchObject({
       verdict: 'inconclusive',
       reason: 'psql in pod postgres-0: the exec stream ended without a verdict',
     })

@@ -179,6 +179,7 @@ function fakeKubernetes(
     },
     logs: async () => 'last words\n',
     raw: async () => 'ok',
+    serverTime: async () => new Date(),
     get: refuse,
     apply: refuse,
     patch: refuse,

@@ -74,6 +74,7 @@ export class FakeCluster {
       watch: unexpected('watch'),
       exec: unexpected('exec'),
       raw: unexpected('raw'),
+      serverTime: unexpected('serverTime'),
     }
   }
 

@@ -1,0 +1,103 @@
+import { stringify } from 'yaml'
+import type { KubeObject } from '../kubernetes/objects.ts'
+import { type Permission, type Place, permissionsOf } from './permissions.ts'
+
+export interface RbacOptions {
+  readonly suites: readonly string[]
+  /** The namespace under test. */
+  readonly namespace: string
+  readonly probeNamespace: string
+  /** Default: what the suites need; the test that takes rules away gives its own. */
+  readonly permissions?: readonly Permission[]
+}
+
+/** Name of the account, the roles and the bindings. */
+export const rbacName = 'k8s-platform-assert'
+export const defaultProbeNamespace = 'k8s-platform-probes'
+
+const rbac = 'rbac.authorization.k8s.io'
+
+/**
+ * A namespace for the probe pods, an account in it, and the rights that the suites need, no more: rights in a namespace are a Role there, so that the account sees no other
+ * namespace of an app.
+ */
+export function rbacObjects(options: RbacOptions): KubeObject[] {
+  const granted = options.permissions ?? permissionsOf(options.suites)
+  const places = [...new Set(granted.map((permission) => permission.place))]
+  return [...probeHome(options.probeNamespace), ...places.flatMap((place) => roleAt(place, granted, options))]
+}
+
+function probeHome(namespace: string): KubeObject[] {
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: namespace, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+    },
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: rbacName, namespace } },
+  ]
+}
+
+function roleAt(place: Place, granted: readonly Permission[], options: RbacOptions): KubeObject[] {
+  const rules = granted.filter((permission) => permission.place === place).map(ruleOf)
+  const subjects = [{ kind: 'ServiceAccount', name: rbacName, namespace: options.probeNamespace }]
+  const namespace = namespaceOf(place, options)
+  const clusterWide = namespace === undefined
+  // Two places may be one namespace (probes beside the app): their roles must not overwrite each other.
+  const name = clusterWide ? `${rbacName}-${options.probeNamespace}` : `${rbacName}-${place}`
+  const metadata = { name, ...(clusterWide ? {} : { namespace }) }
+  const kind = clusterWide ? 'ClusterRole' : 'Role'
+  return [
+    { apiVersion: `${rbac}/v1`, kind, metadata, rules },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: `${kind}Binding`,
+      metadata,
+      roleRef: { apiGroup: rbac, kind, name },
+      subjects,
+    },
+  ]
+}
+
+function namespaceOf(place: Place, options: RbacOptions): string | undefined {
+  if (place === 'cluster') return undefined
+  if (place === 'app') return options.namespace
+  return place === 'probes' ? options.probeNamespace : place
+}
+
+function ruleOf(permission: Permission): object {
+  return {
+    apiGroups: [permission.group],
+    resources: permission.resources,
+    ...(permission.names === undefined ? {} : { resourceNames: permission.names }),
+    verbs: permission.verbs,
+  }
+}
+
+/** For `kubectl apply -f -`. */
+export function renderRbac(options: RbacOptions): string {
+  return rbacObjects(options)
+    .map((object) => stringify(object))
+    .join('---\n')
+}
+
+const placeNames: Readonly<Record<Place, string>> = {
+  cluster: 'the cluster',
+  app: 'the namespace looked at',
+  probes: 'the probe namespace',
+  'kube-system': '`kube-system`',
+  'kube-node-lease': '`kube-node-lease`',
+  default: '`default`',
+}
+
+/** The rights as a Markdown table, for the docs. */
+export function permissionTable(granted: readonly Permission[]): string {
+  const rows = granted.map((permission) => {
+    const { group, names, resources, suites, verbs, why } = permission
+    const suffix = group === '' ? '' : `.${group}`
+    const named = names === undefined ? '' : ` ${names.map((name) => `\`${name}\``).join(', ')}`
+    const what = resources.map((resource) => `\`${resource}${suffix}\``).join(', ')
+    return `| ${placeNames[permission.place]} | ${what}${named} | ${verbs.join(', ')} | ${suites.join(', ')} | so that ${why} |`
+  })
+  return ['| in | resource | verbs | suites | why |', '|---|---|---|---|---|', ...rows].join('\n')
+}
