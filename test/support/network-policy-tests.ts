@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { drillCluster } from '../e2e/cluster-fixture.ts'
+import { recordFault } from './fault-results.ts'
+import type { PolicyCase } from './network-policy/expectation.ts'
+import { type DrillResult, newClientObeys, newServerObeys } from './network-policy/first-packet.ts'
+import { type PolicyLab, startPolicyLab } from './network-policy/lab.ts'
+import { playCase, positiveControl } from './network-policy/play.ts'
+
+export interface PolicyDrill {
+  readonly name: string
+  /** Stated before the run. */
+  readonly expected: string
+  readonly run: (lab: PolicyLab) => Promise<DrillResult>
+}
+
+/** A new pod is the moment when an agent that only follows the API is late. */
+export const firstPacketDrills: readonly PolicyDrill[] = [
+  {
+    name: 'a new server, dialled before the API tells its address, without a policy',
+    expected: 'it is reached (the control of the next drill)',
+    run: (lab) => newServerObeys(lab, false),
+  },
+  {
+    name: 'a new server under default deny, dialled before the API tells its address',
+    expected: 'no dial is ever answered',
+    run: (lab) => newServerObeys(lab, true),
+  },
+  {
+    name: 'a new pod whose first act is to dial, under an egress policy',
+    expected: 'what is denied is never answered, from the first packet on; what is allowed is',
+    run: newClientObeys,
+  },
+]
+
+/** The cases and drills as tests on one fixture, with positive controls before and after. */
+export function networkPolicyTests(cases: readonly PolicyCase[], drills: readonly PolicyDrill[]): void {
+  let lab: PolicyLab
+  beforeAll(async () => {
+    const { host, kubernetes } = await drillCluster()
+    lab = await startPolicyLab(host, kubernetes)
+  })
+  afterAll(() => lab?.remove())
+
+  describe('NetworkPolicy', () => {
+    it('reaches everything before', async () => expect((await positiveControl(lab)).wrong).toEqual([]))
+
+    it.each(cases)('$name', async (policyCase) => {
+      const { settledMs, wrong } = await playCase(lab, policyCase)
+      const held = wrong.length === 0
+      recordFault({
+        section: 'network policy',
+        fault: policyCase.name,
+        expected: policyCase.expected.length === 0 ? 'everything is reached' : policyCase.expected.join('; '),
+        seen: held ? `so, in a look begun ${Math.round(settledMs)} ms after` : wrong.slice(0, 5).join('; '),
+        held,
+      })
+      expect(wrong).toEqual([])
+    })
+
+    it.each(drills)('$name', async ({ name, expected, run }) => {
+      const { held, seen } = await run(lab)
+      recordFault({ section: 'network policy', fault: name, expected, seen, held })
+      expect(held, seen).toBe(true)
+    })
+
+    it('reaches everything after', async () => expect((await positiveControl(lab)).wrong).toEqual([]))
+  })
+}
