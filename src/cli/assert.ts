@@ -25,7 +25,8 @@ export const assert: RunCommand = async (host, command, parsed, print) => {
   return record.verdict === 'fail' ? exitCodes.red : exitCodes.ok
 }
 
-async function targetCluster(
+/** A cluster of ours by name, or any by its kubeconfig. @throws InputError when there is none of that name. */
+export async function targetCluster(
   host: Host,
   parsed: Parsed,
   name: string,

@@ -162,6 +162,19 @@ export const commands = [
     },
   },
   {
+    name: 'load-images',
+    summary: 'put images of the local Docker, or archives, into every node',
+    flags: {
+      ...clusterName,
+      kubeconfig: { type: 'string', value: 'FILE', description: 'Another kind cluster of this machine than ours.' },
+      context: { type: 'string', value: 'NAME', description: 'Context in that kubeconfig.' },
+      images: { type: 'list', value: 'shop:1', description: 'Images of the local Docker, as manifests name them.' },
+      archives: { type: 'list', value: 'shop.tar', description: 'Archives of docker save or in the OCI layout.' },
+      timeout: { type: 'string', value: '10m', description: 'Deadline for all of it. Default: 10m.' },
+      ...verbose,
+    },
+  },
+  {
     name: 'doctor',
     summary: 'can this host run it? Each finding with the number found and the fix',
     flags: { ...spec, ...cluster, ...verbose },

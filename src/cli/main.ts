@@ -15,6 +15,7 @@ const runners: Readonly<Record<CommandName, () => Promise<RunCommand>>> = {
   status: async () => (await import('./status.ts')).status,
   plan: async () => (await import('./plan.ts')).plan,
   assert: async () => (await import('./assert.ts')).assert,
+  'load-images': async () => (await import('./load-images.ts')).loadImagesCommand,
   doctor: async () => (await import('./doctor.ts')).doctor,
   images: async () => (await import('./images.ts')).images,
 }

@@ -95,15 +95,6 @@ export async function connectNetwork(host: Docker, network: string, container: s
   }
 }
 
-export async function imageExists(host: Docker, image: string): Promise<boolean> {
-  const { exitCode } = await host.exec.run('docker', ['image', 'inspect', '--format', '{{.Id}}', image], {
-    quiet: true,
-    allowFailure: true,
-    timeoutMs: quickMs,
-  })
-  return exitCode === 0
-}
-
 /** Addresses of containers in a network by container name; one that is stopped has an empty address. */
 export async function containerAddresses(
   host: Docker,

@@ -1,5 +1,6 @@
 import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { findDockerImage } from '../cluster/docker-images.ts'
 import { UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { withPackageCaches } from '../process/package-caches.ts'
@@ -142,11 +143,7 @@ async function fetchWheels(host: Host, context: string): Promise<void> {
 async function baseIds(host: Host, names: readonly string[]): Promise<Record<string, string>> {
   const ids: Record<string, string> = {}
   for (const name of names) {
-    const found = await host.exec.run('docker', ['image', 'inspect', '--format', '{{.Id}}', name], {
-      quiet: true,
-      allowFailure: true,
-    })
-    ids[name] = found.exitCode === 0 ? found.stdout.trim() : ''
+    ids[name] = (await findDockerImage(host, name))?.id ?? ''
   }
   return ids
 }

@@ -1,9 +1,10 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { imageIds } from '../cluster/docker-images.ts'
 import type { Host } from '../process/host.ts'
 import { type BuildRecord, writeRecord } from './build-record.ts'
 import { addToRoot, bootstrapRoot, unpackPackages } from './debian.ts'
-import { imageFromLayer, imageId, keyLabel, localTag, recipeLabel } from './docker-image.ts'
+import { imageFromLayer, keyLabel, localTag, recipeLabel } from './docker-image.ts'
 import { imageFolders } from './folders.ts'
 import { buildGoBinary, goVersion } from './go-build.ts'
 import { writeLayerFiles } from './layer-files.ts'
@@ -77,7 +78,7 @@ export async function buildRecipe(
       key,
       localTag: tag,
       upstreamNames: recipe.upstream,
-      imageId: await imageId(host, tag),
+      imageId: (await imageIds(host, [tag])).get(tag) ?? '',
       builtAt: host.clock.now().toISOString(),
       seconds: Math.round(Object.values(steps).reduce((sum, value) => sum + value, 0) * 10) / 10,
       steps,

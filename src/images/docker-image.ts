@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import type { Recipe } from './recipe.ts'
 
@@ -115,12 +114,4 @@ export async function localImages(host: Host): Promise<readonly LocalImage[]> {
         createdAt: image.Created,
       })),
   )
-}
-
-/** Image id of a local name. */
-export async function imageId(host: Host, name: string): Promise<string> {
-  const { stdout } = await host.exec.run('docker', ['image', 'inspect', '--format', '{{.Id}}', name], { quiet: true })
-  const id = stdout.trim()
-  if (id === '') throw new ToolkitError(`Docker has no image ${name}`, { code: 'IMAGE_MISSING' })
-  return id
 }

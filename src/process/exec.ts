@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { Clock } from './clock.ts'
 import { deadlineSignal } from './deadline.ts'
 import { CommandError } from './errors.ts'
@@ -8,8 +10,10 @@ export interface RunOptions {
   readonly cwd?: string
   /** Replaces the environment; default is the host's. */
   readonly env?: Readonly<Record<string, string>>
-  /** Written to stdin, which is then closed. Secrets go this way, never into arguments. */
-  readonly input?: string | Uint8Array
+  /** Written to stdin, which is then closed. Secrets go this way, never into arguments. A stream is destroyed when the program ends before it. */
+  readonly input?: string | Uint8Array | Readable
+  /** Takes stdout as it comes, no faster than it can, instead of the result; it is ended with it. */
+  readonly output?: Writable
   /** Milliseconds until the process group is ended and the call rejects. Default 10 minutes. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
@@ -93,7 +97,9 @@ async function runProcess(
       killTimer = setTimeout(() => kill('SIGKILL'), killDelayMs)
     }
     ended.addEventListener('abort', onAbort, { once: true })
-    child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk))
+    if (options.output === undefined) child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk))
+    // Where the reader goes away the program gets a broken pipe, and its exit code tells.
+    else if (child.stdout !== null) pipeline(child.stdout, options.output).catch(() => {})
     child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk))
     if (options.onLine !== undefined) {
       eachLine(child.stdout, (text) => options.onLine?.(text, 'stdout'))
@@ -106,8 +112,9 @@ async function runProcess(
     }
     child.on('error', (error) => finish({ code: null, signal: null, error }))
     child.on('close', (code, signal) => finish({ code, signal }))
-    if (options.input !== undefined) {
-      // A child may exit without reading; its exit code tells, not the broken pipe.
+    // A child may exit without reading; its exit code tells, not the broken pipe.
+    if (options.input instanceof Readable && child.stdin !== null) pipeline(options.input, child.stdin).catch(() => {})
+    else if (options.input !== undefined) {
       child.stdin?.on('error', () => {})
       child.stdin?.end(options.input)
     }

@@ -1,3 +1,4 @@
+import { imageExists } from '../cluster/docker-images.ts'
 import { buildAppImage } from '../images/app-image.ts'
 import { buildImages } from '../images/build-images.ts'
 import { contentKeys, sha256 } from '../images/content-key.ts'
@@ -43,12 +44,8 @@ async function plan(host: Host, service: AppService, keys: ReadonlyMap<string, s
 }
 
 async function allPresent(host: Host, images: PerService<PlannedImage>): Promise<boolean> {
-  const names = Object.values(images).map((image) => image.local)
-  const found = await host.exec.run('docker', ['image', 'inspect', '--format', '{{.Id}}', ...names], {
-    allowFailure: true,
-    quiet: true,
-  })
-  return found.exitCode === 0
+  const found = await Promise.all(Object.values(images).map((image) => imageExists(host, image.local)))
+  return found.every((there) => there)
 }
 
 async function build(host: Host, service: AppService, image: PlannedImage): Promise<BuiltImage> {

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import { imageExists } from '../cluster/docker-images.ts'
 import type { ImageSource } from '../cluster/provider.ts'
 import { CommandError, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
@@ -45,11 +46,7 @@ async function buildFromRegistry(host: Host, service: AppService, timeoutMs: num
   const tag = context.digest.slice(0, 12)
   const recipe = `voting-app-${service}`
   const local = `k8s-platform/${recipe}:${tag}`
-  const known = await host.exec.run('docker', ['image', 'inspect', '--format', '{{.Id}}', local], {
-    allowFailure: true,
-    quiet: true,
-  })
-  if (known.exitCode === 0) return { local, tag }
+  if (await imageExists(host, local)) return { local, tag }
   const folder = path.join(host.paths.temp, `${recipe}-${tag}`)
   try {
     await stageBuildContext(context, folder)

@@ -1,4 +1,5 @@
 import { parse } from 'yaml'
+import { manifestDigest } from '../cluster/registry-manifest.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
 import { messageOf, NotReadyError, UnsupportedError } from '../process/errors.ts'
@@ -42,16 +43,6 @@ function advertisedIn(maps: readonly KubeObject[]): string | undefined {
   return typeof hosting?.host === 'string' && hosting.host !== '' ? hosting.host : undefined
 }
 
-/** Every form a manifest may have: a registry answers 404 for one that is not accepted. */
-const manifestTypes = [
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-  'application/vnd.docker.distribution.manifest.v2+json',
-].join(', ')
-
-const lookMs = 5_000
-
 /** Whether the registry has that tag. One that cannot be asked is taken not to have it: the push then says what is wrong. */
 export async function registryHas(
   host: Pick<Host, 'log' | 'signal'>,
@@ -60,12 +51,7 @@ export async function registryHas(
   tag: string,
 ): Promise<boolean> {
   try {
-    const response = await fetch(`http://${registry}/v2/${repository}/manifests/${tag}`, {
-      method: 'HEAD',
-      headers: { accept: manifestTypes },
-      signal: AbortSignal.any([host.signal, AbortSignal.timeout(lookMs)]),
-    })
-    return response.status === 200
+    return (await manifestDigest(host, registry, repository, tag)) !== undefined
   } catch (error) {
     host.log.debug(`${registry} could not be asked for ${repository}:${tag}: ${messageOf(error)}`)
     return false

@@ -1,3 +1,4 @@
+import { pushImage } from '../cluster/docker-images.ts'
 import type { Host } from '../process/host.ts'
 import type { BuiltImage } from './build-images.ts'
 import { registryHas } from './local-registry.ts'
@@ -19,15 +20,7 @@ export async function pushVotingAppImages(
     const reference = { repository: `${registry}/${path}`, tag }
     if (await registryHas(host, registry, path, tag)) return reference
     const remote = `${reference.repository}:${tag}`
-    const docker = (args: string[], timeoutMs = 30_000): Promise<unknown> =>
-      host.exec.run('docker', args, { quiet: true, timeoutMs })
-    await docker(['tag', local, remote])
-    try {
-      await docker(['push', remote], pushMs)
-    } finally {
-      // The name belongs to a cluster that will be gone; the image stays under its own.
-      await docker(['image', 'rm', remote])
-    }
+    await pushImage(host, local, remote, pushMs)
     return reference
   })
 }

@@ -159,6 +159,7 @@ describe('the local registry', () => {
     const server = http.createServer((asked, response) => {
       const accepted = asked.headers.accept?.includes('application/vnd.docker.distribution.manifest.v2+json') === true
       response.statusCode = accepted && has.test(asked.url ?? '') ? 200 : 404
+      response.setHeader('docker-content-digest', `sha256:${'0'.repeat(64)}`)
       response.end()
     })
     servers.push(server)
@@ -173,13 +174,13 @@ describe('the local registry', () => {
 
   it('gets the images it lacks, and no name of it stays in Docker', async () => {
     const place = await registry(/\/v2\/voting-app\/(worker|result)\/manifests\/1a/)
-    const exec = scriptedExec([[/^docker (tag|push|image rm)/, '']])
+    const exec = scriptedExec([[/^docker (tag|push|rmi)/, '']])
     const references = await pushVotingAppImages(testHost({ exec }), place, built)
     expect(references.vote).toEqual({ repository: `${place}/voting-app/vote`, tag: '1a' })
     expect(exec.calls).toEqual([
       `docker tag k8s-platform/voting-app-vote:1a ${place}/voting-app/vote:1a`,
-      `docker push ${place}/voting-app/vote:1a`,
-      `docker image rm ${place}/voting-app/vote:1a`,
+      `docker push --quiet ${place}/voting-app/vote:1a`,
+      `docker rmi --no-prune ${place}/voting-app/vote:1a`,
     ])
   })
 
