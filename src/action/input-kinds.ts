@@ -86,8 +86,8 @@ export function parseInput(definition: InputDefinition, text: string): InputResu
   }
 }
 
-/** No path, but what somebody may have in a secret: text of several lines, JSON, or more than the kernel takes for a path. */
-export function isContent(text: string): boolean {
+/** No path, but what somebody may have in a secret, a kubeconfig with its keys: several lines, JSON, or more than the kernel takes for a path. */
+function isContent(text: string): boolean {
   return /[\r\n]/.test(text) || text.startsWith('{') || text.length > longestPath
 }
 

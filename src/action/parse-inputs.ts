@@ -2,7 +2,7 @@ import { InputError, type Problem } from '../process/errors.ts'
 import { nearestName } from '../process/nearest-name.ts'
 import type { GivenAs } from '../spec/settings.ts'
 import type { ActionDefinition, AnyAction, InputDefinition, InputDefinitions, InputValues } from './define-action.ts'
-import { isContent, type ParsedValue, parseInput } from './input-kinds.ts'
+import { type ParsedValue, parseInput } from './input-kinds.ts'
 
 export interface ParsedInputs<I extends InputDefinitions> {
   readonly values: InputValues<I>
@@ -60,15 +60,12 @@ export function parseInputs<I extends InputDefinitions>(
   return { values: typed, overrides, givenAs }
 }
 
-/**
- * What no log may show, of inputs that may be wrong: secrets, and what somebody put where a path belongs, which is often the file itself, a kubeconfig with its keys.
- */
+/** What no log may show, of inputs that may be wrong. */
 export function secretInputs(contract: AnyAction, env: Environment): string[] {
-  return Object.entries(contract.inputs).flatMap(([name, definition]) => {
-    const given = (env[inputVariable(name)] ?? '').trim()
-    const hidden = definition.type === 'secret' || (definition.type === 'path' && isContent(given))
-    return hidden && given !== '' ? [given] : []
-  })
+  return Object.entries(contract.inputs)
+    .filter(([, definition]) => definition.type === 'secret')
+    .map(([name]) => (env[inputVariable(name)] ?? '').trim())
+    .filter((given) => given !== '')
 }
 
 function renamedTo(name: string): string {

@@ -38,7 +38,7 @@ export function createRunnerLogger(clock: Clock): Logger {
         return result
       } finally {
         open -= 1
-        core.info(`${heading}: ${outcome} in ${formatSeconds(clock.monotonic() - started)}`)
+        info(`${heading}: ${outcome} in ${formatSeconds(clock.monotonic() - started)}`)
         if (folded) core.endGroup()
       }
     },

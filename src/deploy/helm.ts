@@ -47,11 +47,16 @@ export function upgradeArgs(target: HelmTarget, upgrade: HelmUpgrade): string[] 
     ...(target.context === undefined ? [] : [`--kube-context=${target.context}`]),
     '--reset-values',
     '--values=-',
-    ...upgrade.valuesFiles.map((file) => `--values=${file}`),
+    ...upgrade.valuesFiles.map((file) => `--values=${listItem(file)}`),
     `--history-max=${historyMax}`,
     ...(labels.length === 0 ? [] : [`--labels=${labels.join(',')}`]),
     '--output=json',
   ]
+}
+
+/** Helm takes a list here, written as a line of CSV: a comma in a name is not to end it. */
+function listItem(text: string): string {
+  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
 /**

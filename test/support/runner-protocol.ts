@@ -33,7 +33,8 @@ export function linesOf(output: string): string[] {
 
 function propertiesOf(text: string): Record<string, string> {
   const pairs = text.split(',').map((pair) => pair.split('='))
-  return Object.fromEntries(pairs.map(([name = '', ...value]) => [name, decoded(value.join('='))]))
+  const whole = pairs.filter(([name, ...value]) => name !== '' && value.join('=') !== '')
+  return Object.fromEntries(whole.map(([name = '', ...value]) => [name, decoded(value.join('='))]))
 }
 
 function decoded(text: string): string {
