@@ -26,7 +26,7 @@ beforeAll(async () => {
 kind: Config
 current-context: demo
 contexts: [{name: demo, context: {cluster: demo, user: demo}}]
-clusters: [{name: demo, cluster: {server: 'http://127.0.0.1:${(server.address() as AddressInfo).port}'}}]
+clusters: [{name: demo, cluster: {server: 'http://127.0.0.1:${(server.address() as AddressInfo).port}', insecure-skip-tls-verify: true}}]
 users: [{name: demo, user: {token: ${mark}-token}}]
 `
   writeFileSync(path.join(folder, 'kubeconfig'), kubeconfig)
