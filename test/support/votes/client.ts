@@ -11,6 +11,8 @@ export interface VoteLoad {
   readonly voters: string
   /** Called with each answer, the first one of a vote and later ones. */
   readonly onAnswer?: (answer: VoteAnswer, entry: JournalEntry) => void
+  /** Ends it before all votes are sent. */
+  readonly stop?: AbortSignal
 }
 
 const answerMs = 5_000
@@ -45,7 +47,8 @@ export function sendVotes(load: VoteLoad): Promise<JournalEntry[]> {
   return new Promise((resolve) => {
     const timer = setInterval(() => {
       const now = performance.now()
-      const due = Math.min(load.votes, Math.floor(((now - started) / 1000) * load.perSecond) + 1)
+      const most = load.stop?.aborted === true ? journal.length : load.votes
+      const due = Math.min(most, Math.floor(((now - started) / 1000) * load.perSecond) + 1)
       while (journal.length < due) {
         const voter = journal.length > 0 && random() < 0.1 ? Math.floor(random() * journal.length) : journal.length
         const entry = {
@@ -62,7 +65,7 @@ export function sendVotes(load: VoteLoad): Promise<JournalEntry[]> {
         again.splice(again.indexOf(one), 1)
         one.send()
       }
-      if (journal.length < load.votes || open > 0 || again.length > 0) return
+      if (journal.length < most || open > 0 || again.length > 0) return
       clearInterval(timer)
       agent.destroy()
       resolve(journal.map(({ persistent: _persistent, ...entry }) => entry))
