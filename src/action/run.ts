@@ -108,7 +108,12 @@ export async function runStep<I extends InputDefinitions, O extends string, S ex
     ok = !failed
   } catch (error) {
     failure = messageOf(error)
-    await reportError(error, { log, debug: environment.debug, as: 'error', title: contract.title })
+    await reportError(error, {
+      log,
+      debug: environment.debug,
+      as: cancel.signal.aborted ? 'warning' : 'error',
+      title: contract.title,
+    })
   }
   const cancelled = cancel.signal.aborted
   await endPrograms(host?.exec, cancel)

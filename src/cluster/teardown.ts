@@ -111,11 +111,19 @@ async function leaveSealedNetwork(host: Host): Promise<string[]> {
   return (await removeNetworkIfUnused(host)) ? [`network ${sealedNetwork} and its seal`] : []
 }
 
-/** The last cluster on the host restores the kernel's limits; before, the duty passes to one that stays. */
+/**
+ * The last cluster on the host restores the kernel's limits; before, the duty passes to one that stays. Where none that we have on record stays, but nodes of somebody else's
+ * do, they need the limits more than the host needs the old ones.
+ */
 async function leaveLimits(host: Host, state: ClusterState): Promise<string[]> {
   if (state.raisedLimits === undefined) return []
   const heir = (await listStates(host)).find((other) => other.name !== state.name)
-  if (heir === undefined) return await restoreLimits(state.raisedLimits)
+  if (heir === undefined) {
+    const others = await listContainers(host, kindClusterLabel)
+    if (others.length === 0) return await restoreLimits(state.raisedLimits)
+    host.log.info(`the raised limits stay: ${others.map(({ name }) => name).join(', ')} of another user's run here`)
+    return []
+  }
   await saveState(host, { ...heir, raisedLimits: { ...state.raisedLimits, ...heir.raisedLimits } })
   return []
 }

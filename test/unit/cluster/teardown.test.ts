@@ -75,6 +75,21 @@ describe('teardownCluster', () => {
     expect(log.lines.find((line) => line.startsWith('warning: '))).toContain('is not a state file of this version')
   })
 
+  it('leaves the raised limits to nodes of a run whose records are elsewhere', async () => {
+    const exec = scriptedExec([
+      [/^docker ps .*label=io.x-k8s.kind.cluster --format/, lines('neighbour-control-plane')],
+      [/^docker ps/, ''],
+    ])
+    const log = recordingLogger()
+    const host = testHost({ exec, log })
+    await saveState(
+      host,
+      stateOf({ name: 'demo', folder: join(host.paths.temp, 'demo'), raisedLimits: { nothing: 1 } }),
+    )
+    expect(await teardownCluster(host, 'demo')).toContain('state demo')
+    expect(log.lines.join()).toContain('the raised limits stay: neighbour-control-plane')
+  })
+
   it('removes the sealed network also when the run was killed before it was recorded', async () => {
     const exec = scriptedExec([
       [/^docker ps/, ''],
