@@ -22,9 +22,9 @@ export interface VoteDrill {
 const drainMs = 180_000
 const pageMs = 30_000
 
-/** The seed that VOTES_SEED names, to repeat a run, else a new one. */
+/** The seed that K8S_PLATFORM_VOTES_SEED names, to repeat a run, else a new one. */
 function seedOf(): number {
-  const given = process.env['VOTES_SEED']
+  const given = process.env['K8S_PLATFORM_VOTES_SEED']
   return given === undefined ? randomInt(2 ** 31) : Number(given)
 }
 
