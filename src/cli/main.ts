@@ -16,6 +16,7 @@ const runners: Readonly<Record<CommandName, () => Promise<RunCommand>>> = {
   plan: async () => (await import('./plan.ts')).plan,
   assert: async () => (await import('./assert.ts')).assert,
   'load-images': async () => (await import('./load-images.ts')).loadImagesCommand,
+  deploy: async () => (await import('./deploy.ts')).deployCommand,
   doctor: async () => (await import('./doctor.ts')).doctor,
   images: async () => (await import('./images.ts')).images,
 }

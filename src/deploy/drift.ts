@@ -25,12 +25,17 @@ async function conforms(kubernetes: Kubernetes, object: KubeObject): Promise<boo
   if (live === undefined || live.metadata.deletionTimestamp !== undefined) return false
   try {
     const applied = await kubernetes.apply(object, { dryRun: true })
-    return isDeepStrictEqual(comparable(live), comparable(applied))
+    return sameObject(live, applied)
   } catch (error) {
     // Refused as invalid: what is there differs in a field that cannot be changed. Helm says it better.
     if (error instanceof ApiError && error.status === 422) return false
     throw error
   }
+}
+
+/** Whether a write would change anything that a manifest can say. */
+export function sameObject(live: KubeObject, applied: KubeObject): boolean {
+  return isDeepStrictEqual(comparable(live), comparable(applied))
 }
 
 /** Without what every write changes, and without the status, which is not the manifest's. */

@@ -1,9 +1,9 @@
 import { gunzipSync } from 'node:zlib'
-import { parseAllDocuments } from 'yaml'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import type { KubeObject, ListScope } from '../kubernetes/objects.ts'
 import { NotReadyError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { parseKubernetesYaml } from './kubernetes-yaml.ts'
 
 /** One revision of a release, as Helm keeps it in a Secret. */
 export interface ReleaseRecord {
@@ -95,9 +95,10 @@ function scopeOf(namespace: string, release: string): ListScope {
 
 /** The objects of a rendered manifest. Those without a namespace get the release's, as Helm would. */
 export function manifestObjects(manifest: string, namespace: string): KubeObject[] {
-  // Helm and kubectl read YAML 1.1, where 0440 is octal.
-  return parseAllDocuments(manifest, { version: '1.1' }).flatMap((document) => {
-    const object = document.toJS() as KubeObject | null
+  return parseKubernetesYaml(manifest).flatMap(({ content, problem }) => {
+    // Helm takes a key given twice; what only it can read is told rather than passed over.
+    if (content === undefined) throw new Error(`manifest of the release, line ${problem?.line}: ${problem?.text}`)
+    const object = content as KubeObject | null
     if (object === null) return []
     return [{ ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } }]
   })

@@ -19,8 +19,14 @@ export interface HelmUpgrade {
   readonly chart: string
   /** Labels of the release's record, to find out later what it was made from. */
   readonly labels: Readonly<Record<string, string>>
-  /** Names of values files, applied in this order after the values given on stdin. */
+  /** Version of a chart that is not a folder. */
+  readonly version?: string
+  /** Names of values files, applied in this order before the values given on stdin. */
+  readonly baseFiles?: readonly string[]
+  /** And after them. */
   readonly valuesFiles: readonly string[]
+  /** Render and ask the server, change nothing. */
+  readonly dryRun?: boolean
 }
 
 /** What Helm says of the release it has just written. */
@@ -46,6 +52,9 @@ export function upgradeArgs(target: HelmTarget, upgrade: HelmUpgrade): string[] 
     `--kubeconfig=${target.kubeconfig}`,
     ...(target.context === undefined ? [] : [`--kube-context=${target.context}`]),
     '--reset-values',
+    ...(upgrade.version === undefined ? [] : [`--version=${upgrade.version}`]),
+    ...(upgrade.dryRun === true ? ['--dry-run=server'] : []),
+    ...(upgrade.baseFiles ?? []).map((file) => `--values=${file}`),
     '--values=-',
     ...upgrade.valuesFiles.map((file) => `--values=${listItem(file)}`),
     `--history-max=${historyMax}`,

@@ -1,24 +1,19 @@
-import { createHash } from 'node:crypto'
 import path from 'node:path'
 import type { ImageSource } from '../cluster/provider.ts'
-import { findDrift } from '../deploy/drift.ts'
-import { digestOfFiles, filesBelow } from '../deploy/folder-digest.ts'
-import { helmUpgrade } from '../deploy/helm.ts'
-import { clearDeadOperation, manifestObjects } from '../deploy/helm-record.ts'
-import { ensureNamespace } from '../deploy/namespace.ts'
+import { findHelm } from '../deploy/find-programs.ts'
+import { ensureNamespace, restrictedNamespace } from '../deploy/namespace.ts'
+import { exposureOf, urlResolver } from '../deploy/node-port-urls.ts'
+import { applyRelease, digestOfInputs } from '../deploy/release.ts'
 import { waitForRollout } from '../deploy/rollout.ts'
 import { awaitedOf } from '../deploy/rollout-state.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
-import type { KubeObject } from '../kubernetes/objects.ts'
 import type { Host } from '../process/host.ts'
 import { silentLogger } from '../process/log.ts'
-import { findHelm } from './find-helm.ts'
 import { type AppImages, type ImageChoice, prepareVotingAppImages } from './image-plan.ts'
 import { findLocalRegistry } from './local-registry.ts'
 import { pushVotingAppImages } from './push-images.ts'
 import type { ImageReference, PerService } from './services.ts'
-import { exposureOf, urlResolver } from './urls.ts'
 import { deploymentValues, plannedUrls, readUserValues } from './values.ts'
 
 export interface VotingAppOptions {
@@ -51,8 +46,6 @@ export interface VotingAppDeployment {
 }
 
 const release = 'voting-app'
-/** What the release was made from: chart, values and images. */
-const inputsLabel = 'k8s-platform.inputs'
 
 /**
  * Deploys the five services by Helm from the toolkit's own files and waits, by watch, until exactly what the release holds has rolled out. Needs no checkout and no
@@ -79,29 +72,23 @@ export async function deployVotingApp(
   const planned = await plannedUrls(chart, user, await urlResolver(kubernetes))
 
   const values = deploymentValues(images, planned)
-  let started = host.clock.monotonic()
   const applied = await host.timings.phase('deploy the app', async () => {
-    await ensureNamespace(kubernetes, namespace)
-    const inputs = await digestOfInputs(chart, values, user?.text)
-    const current = await findCurrent(host, kubernetes, namespace, inputs)
-    if (current !== undefined) return { ...current, changed: false }
-    const target = { ...cluster, helm: await helm, namespace }
-    // Compiling or fetching Helm is no part of the deployment's time.
-    started = host.clock.monotonic()
-    const upgrade = {
-      release,
-      chart,
-      labels: { [inputsLabel]: inputs },
-      valuesFiles: user === undefined ? [] : [user.file],
-    }
-    const written = await helmUpgrade(host, target, upgrade, values, options.timeoutMs)
-    return { revision: written.version, objects: manifestObjects(written.manifest, namespace), changed: true }
+    await ensureNamespace(kubernetes, namespace, restrictedNamespace)
+    return applyRelease(host, kubernetes, {
+      ...cluster,
+      namespace,
+      upgrade: { release, chart, valuesFiles: user === undefined ? [] : [user.file] },
+      values,
+      inputs: await digestOfInputs(chart, [values, user?.text ?? null]),
+      helm: () => helm,
+      timeoutMs: options.timeoutMs,
+    })
   })
   await host.timings.phase('roll out the app', () =>
     waitForRollout(host, kubernetes, {
       what: 'voting app',
       objects: awaitedOf(applied.objects),
-      timeoutMs: Math.max(1, options.timeoutMs - (host.clock.monotonic() - started)),
+      timeoutMs: Math.max(1, options.timeoutMs - (host.clock.monotonic() - applied.started)),
       connect: (signal) => connect({ ...host, signal, log: silentLogger }, cluster),
     }),
   )
@@ -132,31 +119,4 @@ async function imageReferences(
   if (images.from === 'published') return images.references
   const target = registry ?? (await findLocalRegistry(kubernetes))
   return host.timings.phase('push the app', () => pushVotingAppImages(host, target, images.built))
-}
-
-/** The release as it stands, when it was made from the same and the cluster still holds it unchanged. */
-async function findCurrent(
-  host: Host,
-  kubernetes: Kubernetes,
-  namespace: string,
-  inputs: string,
-): Promise<{ revision: number; objects: KubeObject[] } | undefined> {
-  const [latest] = await clearDeadOperation(host, kubernetes, namespace, release)
-  if (latest?.status !== 'deployed' || latest.labels[inputsLabel] !== inputs) return undefined
-  const objects = latest.objects()
-  const drifted = await findDrift(kubernetes, objects)
-  if (drifted.length > 0) {
-    host.log.notice(`changed since the last deployment, put right now: ${drifted.join(', ')}`)
-    return undefined
-  }
-  host.log.info(`release ${release} is as it should be (revision ${latest.revision})`)
-  return { revision: latest.revision, objects }
-}
-
-/** A label's value: at most 63 characters. */
-async function digestOfInputs(chart: string, values: object, userValues: string | undefined): Promise<string> {
-  const hash = createHash('sha256')
-  hash.update(await digestOfFiles(chart, await filesBelow(chart)))
-  hash.update(JSON.stringify([values, userValues ?? null]))
-  return hash.digest('hex').slice(0, 32)
 }

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { parse } from 'yaml'
+import type { Exposure, UrlOf } from '../deploy/node-port-urls.ts'
 import { InputError, messageOf } from '../process/errors.ts'
 import type { ImageReference, PerService } from './services.ts'
-import type { Exposure, UrlOf } from './urls.ts'
 
 /** A user's values file: its text for Helm's judgement, its content for ours. */
 export interface UserValues {

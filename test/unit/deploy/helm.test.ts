@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { findDrift } from '../../../src/deploy/drift.ts'
 import { type HelmTarget, helmUpgrade, upgradeArgs } from '../../../src/deploy/helm.ts'
 import { clearDeadOperation, manifestObjects, releaseRecords } from '../../../src/deploy/helm-record.ts'
-import { ensureNamespace } from '../../../src/deploy/namespace.ts'
+import { ensureNamespace, restrictedNamespace } from '../../../src/deploy/namespace.ts'
 import { ApiError } from '../../../src/kubernetes/api-error.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import { InputError, type ToolkitError } from '../../../src/process/errors.ts'
@@ -188,13 +188,13 @@ describe('drift', () => {
 })
 
 describe('the namespace', () => {
-  it('is made under Pod Security restricted, and left alone when it exists', async () => {
+  it('is made with the labels given, and left alone when it exists', async () => {
     const cluster = new FakeCluster()
-    await ensureNamespace(cluster.client(), 'shop')
+    expect(await ensureNamespace(cluster.client(), 'shop', restrictedNamespace)).toBe(true)
     expect(cluster.objects.get('Namespace//shop')?.metadata.labels?.['pod-security.kubernetes.io/enforce']).toBe(
       'restricted',
     )
-    await ensureNamespace(cluster.client(), 'shop')
+    expect(await ensureNamespace(cluster.client(), 'shop')).toBe(false)
     expect(cluster.writes).toEqual(['create Namespace//shop'])
   })
 

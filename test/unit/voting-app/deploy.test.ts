@@ -2,11 +2,11 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { urlResolver } from '../../../src/deploy/node-port-urls.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import { InputError } from '../../../src/process/errors.ts'
 import type { Host } from '../../../src/process/host.ts'
 import { deployVotingApp, type VotingAppDeployment, type VotingAppOptions } from '../../../src/voting-app/deploy.ts'
-import { urlResolver } from '../../../src/voting-app/urls.ts'
 import { plannedUrls, readUserValues } from '../../../src/voting-app/values.ts'
 import { scriptedExec } from '../../support/scripted-exec.ts'
 import { recordingLogger, repository, testHost } from '../../support/test-host.ts'
@@ -117,7 +117,9 @@ describe('deploying the voting app', () => {
       worker: { image: { repository: 'ghcr.io/org/worker', tag: '', digest } },
       result: { image: { repository: 'ghcr.io/org/result', tag: '', digest }, voteUrl: 'http://127.0.0.1:41234' },
     })
-    expect(polls.cluster.objects.has('Namespace//polls')).toBe(true)
+    expect(polls.cluster.objects.get('Namespace//polls')?.metadata.labels).toMatchObject({
+      'pod-security.kubernetes.io/enforce': 'restricted',
+    })
   })
 
   it('changes nothing the second time', async () => {

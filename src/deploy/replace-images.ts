@@ -1,0 +1,96 @@
+import type { KubeObject } from '../kubernetes/objects.ts'
+
+/** `nginx=shop/web:ci`: wherever a manifest names the image on the left, the one on the right is run. */
+export interface ImageReplacement {
+  /** Without tag and digest. */
+  readonly name: string
+  readonly image: string
+}
+
+/** Tells on the pods which image content they were made for: the same tag with another content rolls out, too. */
+const contentAnnotation = 'k8s-platform/image-content'
+
+/**
+ * Replaces images in every container of every pod template, and marks templates that run one of the loaded images with its digest. What is replaced nowhere is
+ * returned by name: nobody writes a replacement in order that nothing happens.
+ */
+export function replaceImages(
+  objects: readonly KubeObject[],
+  replacements: readonly ImageReplacement[],
+  digests: ReadonlyMap<string, string>,
+): { objects: KubeObject[]; unused: string[] } {
+  const used = new Set<string>()
+  const replaced = objects.map((object) => {
+    const change = (pod: Pod): Pod => {
+      const found: string[] = []
+      const containers = (list: readonly Container[]): Container[] =>
+        list.map((container) => {
+          const name = fullName(repositoryOf(container.image ?? ''))
+          const replacement = replacements.find((entry) => fullName(entry.name) === name)
+          if (replacement !== undefined) used.add(replacement.name)
+          const image = replacement?.image ?? container.image
+          const digest = digests.get(canonical(image ?? ''))
+          if (digest !== undefined) found.push(digest)
+          return replacement === undefined ? container : { ...container, image }
+        })
+      const spec = { ...pod.spec }
+      for (const key of ['initContainers', 'containers'] as const) {
+        const list = spec[key]
+        if (Array.isArray(list)) spec[key] = containers(list as Container[])
+      }
+      if (found.length === 0 || object.kind === 'Pod') return { ...pod, spec }
+      const content = [...new Set(found)].sort().join(',')
+      return { ...pod, metadata: withAnnotation(pod.metadata, content), spec }
+    }
+    return withPod(object, change)
+  })
+  return { objects: replaced, unused: replacements.filter(({ name }) => !used.has(name)).map(({ name }) => name) }
+}
+
+interface Container {
+  readonly image?: string | undefined
+}
+
+interface Pod {
+  readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> }
+  readonly spec?: { initContainers?: unknown; containers?: unknown }
+}
+
+function withAnnotation(metadata: Pod['metadata'], content: string): NonNullable<Pod['metadata']> {
+  return { ...metadata, annotations: { ...metadata?.annotations, [contentAnnotation]: content } }
+}
+
+function withPod(object: KubeObject, change: (pod: Pod) => Pod): KubeObject {
+  const spec = object['spec']
+  if (object.kind === 'Pod' && object.apiVersion === 'v1') return { ...object, spec: change({ spec }).spec }
+  if (object.kind === 'CronJob' && spec?.jobTemplate?.spec?.template !== undefined) {
+    const job = spec.jobTemplate
+    const template = change(job.spec.template)
+    return { ...object, spec: { ...spec, jobTemplate: { ...job, spec: { ...job.spec, template } } } }
+  }
+  const isTemplate = Array.isArray(spec?.template?.spec?.containers)
+  return isTemplate ? { ...object, spec: { ...spec, template: change(spec.template) } } : object
+}
+
+/** `docker.io/library/nginx` of `nginx:1@sha256:…`, without tag and digest. */
+export function repositoryOf(image: string): string {
+  const [name = ''] = image.split('@')
+  const slash = name.lastIndexOf('/')
+  const colon = name.indexOf(':', slash + 1)
+  return colon === -1 ? name : name.slice(0, colon)
+}
+
+/** `docker.io/library/nginx` for `nginx`: as container engines complete a name. */
+function fullName(repository: string): string {
+  const [first = '', ...rest] = repository.split('/')
+  if (rest.length > 0 && (/[.:]/.test(first) || first === 'localhost'))
+    return first === 'index.docker.io' ? `docker.io/${rest.join('/')}` : repository
+  return rest.length === 0 ? `docker.io/library/${repository}` : `docker.io/${repository}`
+}
+
+/** Whole reference, with the tag that is meant where none is written. */
+export function canonical(image: string): string {
+  const repository = repositoryOf(image)
+  const rest = image.slice(repository.length)
+  return `${fullName(repository)}${rest === '' ? ':latest' : rest}`
+}
