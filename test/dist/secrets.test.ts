@@ -51,17 +51,28 @@ function places(run: BundleRun, programs: readonly string[]): string[] {
 function watchPrograms(seen: Set<string>): (child: ChildProcess) => void {
   return (child) => {
     const timer = setInterval(() => {
+      const own = commandLine(child.pid ?? 0)
       for (const pid of programsBelow(child.pid ?? 0)) {
-        for (const file of ['cmdline', 'environ']) {
-          try {
-            seen.add(`${file} ${readFileSync(`/proc/${pid}/${file}`, 'utf8')}`)
-          } catch {
-            // It has ended.
-          }
+        const command = commandLine(pid)
+        // Before it has become another program, a new process has the memory of the one that made it.
+        if (command === '' || command === own) continue
+        seen.add(`cmdline ${command}`)
+        try {
+          seen.add(`environ ${readFileSync(`/proc/${pid}/environ`, 'utf8')}`)
+        } catch {
+          // It has ended.
         }
       }
     }, 5)
     child.on('exit', () => clearInterval(timer))
+  }
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
   }
 }
 
