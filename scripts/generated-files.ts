@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { allActions } from '../actions/all-actions.ts'
+import { rightsText } from '../src/assert/rbac.ts'
 import { renderCliReference } from '../src/cli/reference.ts'
 import { variables } from '../src/process/environment.ts'
 import { editorSchema } from '../src/spec/editor-schema.ts'
@@ -16,10 +17,22 @@ export async function generatedFiles(root: string = repositoryRoot): Promise<Map
     const readme = actionReadmePath(action)
     files.set(readme, renderActionReadme(action, await textOf(path.join(root, readme))))
   }
+  files.set(rightsPage, await withRights(path.join(root, rightsPage)))
   files.set('docs/cli.md', renderCliReference())
   files.set('docs/environment.md', renderEnvironment())
   files.set('docs/platform.schema.json', `${JSON.stringify(editorSchema(), null, 2)}\n`)
   return files
+}
+
+const rightsPage = 'docs/assertions.md'
+
+/** The page with its part between the markers made anew. @throws Error without the markers: then nothing says where. */
+async function withRights(file: string): Promise<string> {
+  const [start, end] = ['<!-- rights-start -->', '<!-- rights-end -->']
+  const page = (await textOf(file)) ?? ''
+  const [from, to] = [page.indexOf(start), page.indexOf(end)]
+  if (from === -1 || to < from) throw new Error(`${file}: its rights markers do not match`)
+  return `${page.slice(0, from + start.length)}\n\n${rightsText()}\n\n${page.slice(to)}`
 }
 
 /** undefined for a file that does not exist. */

@@ -37,6 +37,7 @@ function renderApi(action: AnyAction): string {
       ? ['- Permissions: none; `permissions: {}` is enough.']
       : permissions.map(([name, { access, reason }]) => `- Permission \`${name}: ${access}\`: ${reason}`)),
     '',
+    ...(action.sections ?? []).flatMap(({ title, text }) => [`## ${title}`, '', text, '']),
     '## Usage',
     '',
     '```yaml',

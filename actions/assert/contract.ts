@@ -1,6 +1,12 @@
 import { clusterInputs, specInputs } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
+import { rightsText } from '../../src/assert/rbac.ts'
 import { suites, verdicts } from '../../src/spec/schema.ts'
+
+const namespacePattern = {
+  regex: /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
+  allowed: 'lower-case letters, digits and inner hyphens, at most 63',
+}
 
 export const contract = defineAction({
   name: 'assert',
@@ -29,10 +35,7 @@ export const contract = defineAction({
       spec: 'app.namespace',
       description: 'Namespace to look at. Default: `voting-app`.',
       example: 'shop',
-      pattern: {
-        regex: /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
-        allowed: 'lower-case letters, digits and inner hyphens, at most 63',
-      },
+      pattern: namespacePattern,
     },
     'fail-on': {
       type: 'choices',
@@ -66,6 +69,13 @@ export const contract = defineAction({
       example: 'registry.example.com/library/node:24-bookworm-slim',
       pattern: { regex: /^[a-zA-Z0-9][\w.:/@-]*$/, allowed: 'an image reference' },
     },
+    'probe-namespace': {
+      type: 'string',
+      description:
+        'An existing namespace for the probe pods, for accounts that may not make one. Default: one of the run’s own, removed with it.',
+      example: 'k8s-platform-probes',
+      pattern: namespacePattern,
+    },
   },
   outputs: {
     verdict: '`pass` or `fail`.',
@@ -79,9 +89,10 @@ export const contract = defineAction({
   post: false,
   permissions: {},
   requirements: [
-    'A cluster and a kubeconfig that may list nodes, pods and services, and make pods in a namespace of its own for the probes.',
+    'A cluster and a kubeconfig whose account has the rights below.',
     'The cluster can pull the probe image, or has it.',
   ],
+  sections: [{ title: 'Rights in the cluster', text: rightsText() }],
   usage: `- uses: org/k8s-platform/assert@v1
   with:
     suites: readiness, dns, vote-flow

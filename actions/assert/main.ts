@@ -11,12 +11,14 @@ await runAction(contract, async (context) => {
   const target = targetCluster(inputs, environment)
   const reportDir = await reportFolder(host.paths.temp, inputs['report-dir'])
   const image = inputs['probe-image']
+  const probeNamespace = inputs['probe-namespace']
   const record = await proveSuites(host, settings.assertions, {
     ...target,
     target: inputs.target,
     namespace: settings.app.namespace,
     reportDir,
     ...(image === undefined ? {} : { probeImage: image }),
+    ...(probeNamespace === undefined ? {} : { probeNamespace }),
   })
   reportAssertions(context, record, reportDir)
 })

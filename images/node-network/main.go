@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 
 	"github.com/org/k8s-platform/images/node-network/internal/agent"
 	"github.com/org/k8s-platform/images/node-network/internal/nodes"
+	"github.com/org/k8s-platform/images/node-network/internal/policy/enforce"
+	"github.com/org/k8s-platform/images/node-network/internal/policy/watch"
 	"github.com/org/k8s-platform/images/node-network/internal/status"
 )
 
@@ -46,18 +49,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, output 
 	klog.SetSlogLogger(log)
 	log.Info("starting", "version", version, "podSubnets", settings.podSubnets)
 
-	client, host, err := nodes.NewClient(nodes.ClientOptions{Kubeconfig: settings.kubeconfig, Endpoint: settings.endpoint})
-	if err != nil {
-		return err
+	parts := []status.Part{status.NetworkPolicy}
+	if settings.parts == allParts {
+		parts = append(parts, status.Network)
 	}
-	state := status.New(time.Now)
-	node, err := agent.New(agent.Options{
-		NodeName:     settings.nodeName,
-		PodSubnets:   settings.podSubnets,
-		CNIDirectory: settings.cniDirectory,
-		Resync:       settings.resync,
-		Namespace:    netns.None(),
-	}, nodes.NewSource(client, host, log), state, log)
+	state := status.New(time.Now, parts...)
+	runs, err := makeParts(settings, state, log)
 	if err != nil {
 		return err
 	}
@@ -73,9 +70,45 @@ func run(ctx context.Context, args []string, getenv func(string) string, output 
 		served <- state.Serve(ctx, listener)
 		cancel()
 	}()
-	node.Run(ctx)
+	var running sync.WaitGroup
+	for _, run := range runs {
+		running.Add(1)
+		go func() { defer running.Done(); run(ctx) }()
+	}
+	running.Wait()
 	cancel()
 	err = <-served
 	log.Info("stopped; routes, rules and CNI configuration stay in place")
 	return err
+}
+
+// makeParts returns what --parts selects, ready to run.
+func makeParts(settings settings, state *status.Status, log *slog.Logger) ([]func(context.Context), error) {
+	options := nodes.ClientOptions{Kubeconfig: settings.kubeconfig, Endpoint: settings.endpoint}
+	source, err := watch.NewSource(options, log)
+	if err != nil {
+		return nil, err
+	}
+	policies := enforce.New(enforce.Options{
+		NodeName: settings.nodeName, Resync: settings.resync, Namespace: netns.None(),
+	}, source, state, log)
+	if settings.parts == networkPolicyPart {
+		return []func(context.Context){policies.Run}, nil
+	}
+	client, host, err := nodes.NewClient(options)
+	if err != nil {
+		return nil, err
+	}
+	network, err := agent.New(agent.Options{
+		NodeName:      settings.nodeName,
+		PodSubnets:    settings.podSubnets,
+		CNIDirectory:  settings.cniDirectory,
+		Resync:        settings.resync,
+		Namespace:     netns.None(),
+		PoliciesReady: policies.Ready(),
+	}, nodes.NewSource(client, host, log), state, log)
+	if err != nil {
+		return nil, err
+	}
+	return []func(context.Context){policies.Run, network.Run}, nil
 }

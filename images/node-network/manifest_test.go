@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -79,12 +80,16 @@ func TestManifestFitsTheProgram(t *testing.T) {
 	}
 }
 
-func TestManifestGrantsNoMoreThanNodes(t *testing.T) {
+func TestManifestGrantsNoMoreThanIsFollowed(t *testing.T) {
 	var role rbacv1.ClusterRole
 	if err := yaml.UnmarshalStrict([]byte(readManifest(t)["ClusterRole"]), &role); err != nil {
 		t.Fatal(err)
 	}
-	if len(role.Rules) != 1 || !slices.Equal(role.Rules[0].Resources, []string{"nodes"}) || !slices.Equal(role.Rules[0].Verbs, []string{"list", "watch"}) {
-		t.Errorf("rules %+v, want list and watch on nodes", role.Rules)
+	want := []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"nodes", "pods", "namespaces"}, Verbs: []string{"list", "watch"}},
+		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: []string{"list", "watch"}},
+	}
+	if !reflect.DeepEqual(role.Rules, want) {
+		t.Errorf("rules %+v, want %+v", role.Rules, want)
 	}
 }

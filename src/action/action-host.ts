@@ -31,7 +31,7 @@ export function createActionHost(options: {
     env,
     signal,
     paths,
-    timings: new Timings(clock),
+    timings: new Timings(clock, (phase) => log.debug(`phase ${phase}`)),
     exec: trackExec(createExec({ log, clock, env, signal })),
   }
 }

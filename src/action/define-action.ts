@@ -107,6 +107,8 @@ export interface ActionDefinition<
   readonly permissions: Readonly<Record<string, { readonly access: 'read' | 'write'; readonly reason: string }>>
   /** What the runner must have. */
   readonly requirements: readonly string[]
+  /** Further sections of the generated part of its README, Markdown. */
+  readonly sections?: readonly { readonly title: string; readonly text: string }[]
   /** A whole step or more, as YAML, for the README; a generated workflow checks it. */
   readonly usage: string
   readonly branding: { readonly icon: string; readonly color: string }

@@ -1,4 +1,4 @@
-import { CancelledError, CommandError, messageOf, ToolkitError } from '../process/errors.ts'
+import { isCancellation, messageOf, ToolkitError } from '../process/errors.ts'
 import type { Logger } from '../process/log.ts'
 
 /** An annotation is cut by GitHub at 64 KiB and by readers long before. */
@@ -34,10 +34,6 @@ export async function reportError(error: unknown, { log, debug, as, title }: Rep
   await log.group('details', async () => {
     for (const line of details) log.info(line)
   })
-}
-
-export function isCancellation(error: unknown): boolean {
-  return error instanceof CancelledError || (error instanceof CommandError && error.killedBy === 'cancellation')
 }
 
 function* detailsOf(error: unknown, debug: boolean): Generator<string> {

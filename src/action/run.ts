@@ -108,7 +108,12 @@ export async function runStep<I extends InputDefinitions, O extends string, S ex
     ok = !failed
   } catch (error) {
     failure = messageOf(error)
-    await reportError(error, { log, debug: environment.debug, as: 'error', title: contract.title })
+    await reportError(error, {
+      log,
+      debug: environment.debug,
+      as: cancel.signal.aborted ? 'warning' : 'error',
+      title: contract.title,
+    })
   }
   const cancelled = cancel.signal.aborted
   await endPrograms(host?.exec, cancel)
@@ -183,9 +188,12 @@ function start(programs: () => TrackedExec | undefined): Step {
   return { environment, log, cancel }
 }
 
-/** The runner sends SIGINT, after 7.5 s SIGTERM, after 2.5 s it kills. Going by ourselves just before leaves the last word to us. */
+/**
+ * The runner sends SIGINT, after 7.5 s SIGTERM, after 2.5 s it kills. For a step in the background it waits those 7.5 s and no longer: then the post steps begin, beside whatever
+ * still runs. So we go by ourselves before that, which leaves the last word to us.
+ */
 const signals = [
-  ['SIGINT', 9_500],
+  ['SIGINT', 7_000],
   ['SIGTERM', 2_000],
 ] as const
 

@@ -213,14 +213,6 @@ export const permissions: readonly Permission[] = [
     verbs: ['get', 'create'],
     why: 'R4 asks Postgres and Redis where a vote is',
   },
-  {
-    suites: votes,
-    place: 'app',
-    group: 'apps',
-    resources: ['deployments'],
-    verbs: ['list'],
-    why: 'the reason tells how many workers are ready',
-  },
 ]
 
 /** What else an account needs where no probe namespace is given: one is made for each run, so the rights there are rights everywhere. */

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml'
 import type { KubeObject } from '../kubernetes/objects.ts'
-import { type Permission, type Place, permissionsOf } from './permissions.ts'
+import { ownNamespacePermissions, type Permission, type Place, permissions, permissionsOf } from './permissions.ts'
 
 export interface RbacOptions {
   readonly suites: readonly string[]
@@ -43,8 +43,8 @@ function roleAt(place: Place, granted: readonly Permission[], options: RbacOptio
   const subjects = [{ kind: 'ServiceAccount', name: rbacName, namespace: options.probeNamespace }]
   const namespace = namespaceOf(place, options)
   const clusterWide = namespace === undefined
-  // Two places may be one namespace (probes beside the app): their roles must not overwrite each other.
-  const name = clusterWide ? `${rbacName}-${options.probeNamespace}` : `${rbacName}-${place}`
+  // Accounts of several probe namespaces have roles in the same places, and two places may be one namespace.
+  const name = `${rbacName}-${options.probeNamespace}-${place}`
   const metadata = { name, ...(clusterWide ? {} : { namespace }) }
   const kind = clusterWide ? 'ClusterRole' : 'Role'
   return [
@@ -100,4 +100,23 @@ export function permissionTable(granted: readonly Permission[]): string {
     return `| ${placeNames[permission.place]} | ${what}${named} | ${verbs.join(', ')} | ${suites.join(', ')} | so that ${why} |`
   })
   return ['| in | resource | verbs | suites | why |', '|---|---|---|---|---|', ...rows].join('\n')
+}
+
+/** What the README of the action and docs/assertions.md say, the same in both. */
+export function rightsText(): string {
+  return [
+    'An account of its own, with these rights and no more, is printed for `kubectl apply` by',
+    '',
+    '```sh',
+    'k8s-platform assert --print-rbac --target generic --namespace shop | kubectl apply -f -',
+    '```',
+    '',
+    `It lives in the namespace \`${defaultProbeNamespace}\`, or the one of \`--probe-namespace\`, under Pod Security \`restricted\`; give the same as \`probe-namespace\` to the run. A check that lacks a right is inconclusive and says which.`,
+    '',
+    permissionTable(permissions),
+    '',
+    'Where the cluster has admission webhooks, `R3.webhooks` also lists EndpointSlices of their namespaces, and creates by dry-run what they watch; without these rights it is inconclusive. Without `probe-namespace` the run makes a namespace, so what is said of the probe namespace is needed in the whole cluster, and:',
+    '',
+    permissionTable(ownNamespacePermissions),
+  ].join('\n')
 }

@@ -1,3 +1,4 @@
+import { ApiError } from '../kubernetes/api-error.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
 import { NotReadyError } from '../process/errors.ts'
@@ -7,6 +8,7 @@ import { isPodReady } from './explain-pod.ts'
 import { hostRunner } from './host-runner.ts'
 import { requireProbes } from './per-node.ts'
 import type { ProbeRunner } from './probe-batch.ts'
+import { describeRefusal } from './refusal.ts'
 
 /** From where, and at which addresses, the voting app is spoken to. */
 export interface VotingAppRoute {
@@ -170,17 +172,23 @@ function containerOf(pod: KubeObject): { container?: string } {
   return name === undefined ? {} : { container: name }
 }
 
+async function describeWorker({ kubernetes, namespace }: AppPlace): Promise<string> {
+  try {
+    const scope = { namespace, labelSelector: 'app=worker' }
+    const [worker] = await kubernetes.list({ apiVersion: 'apps/v1', kind: 'Deployment' }, scope)
+    if (worker === undefined) return 'there is no Deployment with app=worker'
+    return `worker ${worker['status']?.readyReplicas ?? 0}/${worker['spec']?.replicas ?? 1} ready`
+  } catch (error) {
+    // Only to explain: that it cannot must not hide that the vote is not there.
+    if (error instanceof ApiError) return describeRefusal(error)
+    throw error
+  }
+}
+
 /** Where a vote that did not arrive may be: `queued: 1 vote waits in Redis, worker 0/0 ready`. */
-export async function explainPipeline({ kubernetes, namespace }: AppPlace): Promise<string> {
-  const workers = await kubernetes.list(
-    { apiVersion: 'apps/v1', kind: 'Deployment' },
-    { namespace, labelSelector: 'app=worker' },
-  )
-  const worker = workers[0]
-  const ready =
-    worker === undefined
-      ? 'there is no Deployment with app=worker'
-      : `worker ${worker['status']?.readyReplicas ?? 0}/${worker['spec']?.replicas ?? 1} ready`
+export async function explainPipeline(place: AppPlace): Promise<string> {
+  const { kubernetes, namespace } = place
+  const ready = await describeWorker(place)
   const redis = await findAppPod(kubernetes, namespace, 'redis')
   if (redis === undefined) return `no Ready pod with app=redis, ${ready}`
   const answer = await kubernetes.exec({

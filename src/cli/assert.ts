@@ -1,4 +1,6 @@
 import path from 'node:path'
+import { defaultProbeNamespace, renderRbac } from '../assert/rbac.ts'
+import { defaultSuites } from '../assert/suites.ts'
 import { readState } from '../cluster/state.ts'
 import { proveSuites } from '../pipeline/prove-suites.ts'
 import { InputError } from '../process/errors.ts'
@@ -11,14 +13,28 @@ import { defaultClusterName, type RunCommand, settingsOf, text } from './run-com
 /** The suites against a cluster of ours by name, or any cluster by kubeconfig. */
 export const assert: RunCommand = async (host, command, parsed, print) => {
   const { settings } = await settingsOf(host, command, parsed)
+  const probeNamespace = text(parsed, 'probe-namespace')
+  const app = text(parsed, 'target') === 'generic' ? 'generic' : 'voting-app'
+  if (parsed.flags['print-rbac'] === true) {
+    const { suites, suitesByName } = settings.assertions
+    print(
+      renderRbac({
+        suites: suitesByName ? suites : defaultSuites(app),
+        namespace: settings.app.namespace,
+        probeNamespace: probeNamespace ?? defaultProbeNamespace,
+      }),
+    )
+    return exitCodes.ok
+  }
   const name = settings.cluster.name ?? defaultClusterName
   const target = await targetCluster(host, parsed, name)
   const reportDir = text(parsed, 'report-dir') ?? path.join(host.paths.state, 'clusters', name, 'report')
   const record = await proveSuites(host, settings.assertions, {
     ...target,
-    target: text(parsed, 'target') === 'generic' ? 'generic' : 'voting-app',
+    target: app,
     namespace: settings.app.namespace,
     reportDir,
+    ...(probeNamespace === undefined ? {} : { probeNamespace }),
   })
   print(renderTableText(record, { color: process.stdout.isTTY === true, width: process.stdout.columns ?? 120 }))
   print(`reports   ${reportDir}`)

@@ -29,7 +29,7 @@ export function createCliHost(options: { verbose: boolean; signal: AbortSignal }
     env,
     paths,
     signal: options.signal,
-    timings: new Timings(clock),
+    timings: new Timings(clock, (phase) => log.debug(`phase ${phase}`)),
     exec: trackExec(createExec({ log, clock, env, signal: options.signal })),
     dispose: () => rmSync(temp, { recursive: true, force: true }),
   }

@@ -157,6 +157,16 @@ export const commands = [
         spec: 'app.namespace',
         description: 'Namespace of the app. Default: voting-app.',
       },
+      'probe-namespace': {
+        type: 'string',
+        value: 'NAME',
+        description: 'An existing namespace for the probe pods. Default: one of the run’s own, removed with it.',
+      },
+      'print-rbac': {
+        type: 'boolean',
+        description:
+          'Print, for kubectl apply, an account with exactly the rights that these suites need on this namespace; look at no cluster.',
+      },
       ...assertions,
       ...verbose,
     },

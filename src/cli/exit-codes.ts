@@ -1,4 +1,4 @@
-import { CancelledError, CommandError, InputError, NotReadyError, UnsupportedError } from '../process/errors.ts'
+import { CommandError, InputError, isCancellation, NotReadyError, UnsupportedError } from '../process/errors.ts'
 
 /** What the process ends with; documented in docs/cli.md (a test holds the two together). */
 export const exitCodes = {
@@ -22,7 +22,6 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof UnsupportedError) return exitCodes.unsupported
   if (error instanceof NotReadyError) return exitCodes.notReady
   if (error instanceof CommandError && error.timedOut) return exitCodes.notReady
-  if (error instanceof CancelledError) return exitCodes.cancelled
-  if (error instanceof CommandError && error.killedBy === 'cancellation') return exitCodes.cancelled
+  if (isCancellation(error)) return exitCodes.cancelled
   return exitCodes.failed
 }

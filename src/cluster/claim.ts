@@ -1,8 +1,12 @@
+import { join } from 'node:path'
 import { ToolkitError } from '../process/errors.ts'
+import { withFileLock } from '../process/file-lock.ts'
 import type { Host } from '../process/host.ts'
 import { isLeftover, sweepLeftovers } from './leftovers.ts'
 import { type ClusterState, claimState, readState } from './state.ts'
 import { teardownCluster } from './teardown.ts'
+
+const claimMs = 600_000
 
 /**
  * Makes the name ours by writing the state, after removing what dead runs left. Resolves with undefined then, or with the state of a cluster of that name that
@@ -14,6 +18,13 @@ export async function claimCluster(
   state: ClusterState,
   mayReuse: boolean,
 ): Promise<ClusterState | undefined> {
+  // One at a time: of two that find the same dead run's cluster the slower would remove what the faster has made under that name since.
+  const options = { timeoutMs: claimMs, doing: 'removes what dead runs have left' }
+  const lock = join(host.paths.state, 'claim.lock')
+  return await withFileLock(host, lock, options, () => claimAlone(host, state, mayReuse))
+}
+
+async function claimAlone(host: Host, state: ClusterState, mayReuse: boolean): Promise<ClusterState | undefined> {
   await sweepLeftovers(host)
   const attempts = 3
   for (let attempt = 1; attempt <= attempts; attempt++) {

@@ -18,7 +18,7 @@ import { installKubectl } from './kubectl.ts'
 import { resolveKubernetesVersion, versionOfNodeImage } from './kubernetes-version.ts'
 import { loadBalancerRange } from './load-balancer-range.ts'
 import { clusterNodes, startNodes } from './nodes.ts'
-import type { ClusterOwner } from './owner.ts'
+import { type ClusterOwner, identityOf, type ProcessIdentity } from './owner.ts'
 import { preflight } from './preflight.ts'
 import type { Cluster, ClusterRequest } from './provider.ts'
 import { waitUntilReady } from './readiness.ts'
@@ -26,6 +26,7 @@ import { dnsImage } from './readiness-dns.ts'
 import { type ClusterState, listStates, readState } from './state.ts'
 import { StateJournal } from './state-journal.ts'
 import { supplyFor } from './supply.ts'
+import { makingHost } from './unfinished-work.ts'
 
 export interface SetupOptions {
   readonly owner: ClusterOwner
@@ -72,10 +73,12 @@ export async function setupCluster(host: Host, request: ClusterRequest, options:
   const version = await host.timings.phase('preflight', () => checkEverything(host, request, options, supply))
   await host.timings.phase('prepare', () => supply.prepare(host, version))
   const deadline = host.clock.monotonic() + request.timeoutMs
-  const initial = initialState(host, request, options, version, await requestKey(request, version))
+  const key = await requestKey(request, version)
+  const initial = initialState(host, request, options, version, key, await identityOf(process.pid))
   const present = await claimCluster(host, initial, options.reuse === true)
   const journal = new StateJournal(host, present ?? initial, options.onState)
-  await journal.update({})
+  await journal.update({ maker: initial.maker })
+  host.log.debug(`cluster ${request.name} is on record`)
   try {
     const made =
       present === undefined
@@ -123,7 +126,7 @@ async function create(
 ): Promise<Made> {
   const { folder, kubeconfig, logsPath } = journal.state
   await raiseLowLimits(host, journal)
-  const made = await createKindCluster(host, {
+  const made = await createKindCluster(makingHost(host, request.name), {
     request,
     supply,
     kubernetesVersion,
@@ -181,6 +184,7 @@ async function finish(
   deadline: number,
 ): Promise<SetupResult> {
   const { kubeconfig, context, name } = journal.state
+  host.log.debug(`cluster ${name} has a kubeconfig`)
   const kubernetes = await createKubernetes(host, { kubeconfig, context })
   // Whoever is told of the API may ask at once for host ports and registry.
   const kubernetesVersion = await serverFacts(kubernetes, journal.state)
@@ -241,7 +245,8 @@ function initialState(
   options: SetupOptions,
   version: string,
   key: string,
-): ClusterState {
+  maker: ProcessIdentity,
+): ClusterState & { readonly maker: ProcessIdentity } {
   const folder = options.folder ?? join(host.paths.temp, request.name)
   const now = host.clock.now().toISOString()
   return {
@@ -250,6 +255,7 @@ function initialState(
     provider: 'kind',
     phase: 'creating',
     owner: options.owner,
+    maker,
     imageSource: request.imageSource,
     kubernetesVersion: version,
     tools: {},

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
-import { CancelledError, InputError, messageOf, NotReadyError, ToolkitError } from '../process/errors.ts'
+import { InputError, isCancellation, messageOf, NotReadyError, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { culpritOf } from './culprit.ts'
 import { collectDiagnostics } from './diagnostics.ts'
@@ -18,7 +18,7 @@ export async function collectEvidence(
   wasThere: boolean,
 ): Promise<void> {
   // On a cancelled run every second belongs to the clean-up.
-  if (host.signal.aborted || error instanceof CancelledError) return
+  if (host.signal.aborted || isCancellation(error)) return
   const { state } = journal
   host.log.info(`collecting evidence under ${state.logsPath}`)
   // A cluster that was there keeps its rank: the next run shall look at it again, not replace it.
@@ -43,7 +43,7 @@ export async function collectEvidence(
 
 /** The error with its code and hint, and with the fact that explains it in its message, which becomes the one annotation. */
 export async function withCulprit(error: unknown, state: ClusterState): Promise<unknown> {
-  if (!(error instanceof ToolkitError) || error instanceof CancelledError || error instanceof InputError) return error
+  if (!(error instanceof ToolkitError) || isCancellation(error) || error instanceof InputError) return error
   const fault = creationCodes.has(error.code) ? await nodeFault(join(state.logsPath, 'nodes')) : undefined
   const message = fault === undefined ? culpritOf(error) : `${error.message} (${fault.fact})`
   if (message === error.message && fault === undefined && error.hint !== undefined) return error

@@ -139,6 +139,18 @@ export function parseTaint(text: string): { key: string; value?: string; effect:
   return { key: match[1], ...(match[2] === undefined ? {} : { value: match[2] }), effect: match[3] }
 }
 
+/** As kind names them: the first of a role by the role, the others with a number; several control planes get a load balancer. */
+export function containerNames(cluster: string, nodes: readonly { readonly role?: string }[]): string[] {
+  const count = new Map<string, number>()
+  const names = nodes.map((node) => {
+    const role = roleOf(node)
+    const number = (count.get(role) ?? 0) + 1
+    count.set(role, number)
+    return `${cluster}-${role}${number === 1 ? '' : number}`
+  })
+  return (count.get('control-plane') ?? 0) > 1 ? [...names, `${cluster}-external-load-balancer`] : names
+}
+
 function roleOf(node: { readonly role?: string }): 'control-plane' | 'worker' {
   return node.role === 'worker' ? 'worker' : 'control-plane'
 }

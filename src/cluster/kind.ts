@@ -7,11 +7,12 @@ import { freeHostPorts, mappedNodePorts } from './host-ports.ts'
 import type { ImageSupply } from './image-supply.ts'
 import { createArgs, kindEnv } from './kind-command.ts'
 import { type GeneratedKindConfig, kindConfig } from './kind-config.ts'
+import { containerNames } from './kind-nodes.ts'
 import { hostsFiles } from './mirrors.ts'
 import { exportNodeLogs } from './node-logs.ts'
 import { writeMirrors } from './node-mirrors.ts'
 import type { ClusterRequest } from './provider.ts'
-import { type LocalRegistry, registryInNetwork, startRegistry } from './registry.ts'
+import { type LocalRegistry, registryContainer, registryInNetwork, startRegistry } from './registry.ts'
 import { transientFailure } from './transient.ts'
 
 export interface KindPlan {
@@ -32,6 +33,7 @@ export interface KindFacts {
   readonly nodeImage?: string
   readonly tools?: Readonly<Record<string, { readonly version: string; readonly path: string }>>
   readonly hostPorts?: Readonly<Record<string, string>>
+  readonly containers?: readonly string[]
   readonly registry?: { readonly container: string; readonly port: number }
   readonly network?: { readonly name: string; readonly created: boolean; readonly sealed: boolean }
 }
@@ -65,6 +67,7 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
     nodeImage,
     tools: { kind: { version: tool.version, path: tool.path } },
     network: { name: network.name, created: !network.exists, sealed: supply.sealed },
+    containers: [registryContainer(request.name)],
   })
   const registry = await timings.phase('registry', () => localRegistry(host, plan, network))
   // It runs beside the boot; its failure is reported where the images are first needed, or at the end.
@@ -73,7 +76,8 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
   published.catch(() => {})
   for (let attempt = 1; ; attempt++) {
     const config = await generateConfig(host, plan)
-    await plan.record({ hostPorts: config.hostPorts })
+    const nodes = containerNames(request.name, config.config.nodes)
+    await plan.record({ hostPorts: config.hostPorts, containers: [registryContainer(request.name), ...nodes] })
     try {
       await timings.phase(attempt === 1 ? 'kind create' : `kind create, try ${attempt}`, () =>
         runKind(host, plan, {

@@ -4,10 +4,14 @@ import { readFile, readlink } from 'node:fs/promises'
  * Who a cluster belongs to. `job`: it dies with the process named, a runner's worker, and the next run on the host may remove what is left of it. `person`:
  * made by hand, it stays until somebody takes it down; the process is the command that is creating it.
  */
-export interface ClusterOwner {
+export interface ClusterOwner extends ProcessIdentity {
   readonly kind: 'job' | 'person'
   readonly runId?: string
   readonly runAttempt?: string
+}
+
+/** A process as it can be recognised later. */
+export interface ProcessIdentity {
   /** Changes with each boot of the host: a process id of an earlier boot says nothing. */
   readonly bootId: string
   readonly pid: number
@@ -55,7 +59,7 @@ const workerName = 'Runner.Worker'
 
 /**
  * The owner for what this process creates. In a job that is the runner's worker among our ancestors, because our own process ends with the step; where there is
- * none (`act`, another runner) the direct parent.
+ * none (`act`, another runner) the direct parent. In a job's container steps have no parent in sight: there it is the container's first process, which lives as long as the job.
  */
 export async function currentOwner(
   self: {
@@ -67,11 +71,17 @@ export async function currentOwner(
   table: ProcessTable = linuxProcessTable,
 ): Promise<ClusterOwner> {
   const pid = self.kind === 'job' ? await jobProcess(self.pid, table) : self.pid
-  const process = await table.process(pid)
   return {
     kind: self.kind,
     ...(self.runId === undefined ? {} : { runId: self.runId }),
     ...(self.runAttempt === undefined ? {} : { runAttempt: self.runAttempt }),
+    ...(await identityOf(pid, table)),
+  }
+}
+
+export async function identityOf(pid: number, table: ProcessTable = linuxProcessTable): Promise<ProcessIdentity> {
+  const process = await table.process(pid)
+  return {
     bootId: await table.bootId(),
     pid,
     startTime: process?.startTime ?? '0',
@@ -81,7 +91,7 @@ export async function currentOwner(
 
 async function jobProcess(pid: number, table: ProcessTable): Promise<number> {
   let current = pid
-  let parent = pid
+  let parent = 1
   for (let depth = 0; depth < 64; depth++) {
     const process = await table.process(current)
     if (process === undefined || process.parent <= 1) break
@@ -92,7 +102,7 @@ async function jobProcess(pid: number, table: ProcessTable): Promise<number> {
   return parent
 }
 
-export async function livenessOf(owner: ClusterOwner, table: ProcessTable = linuxProcessTable): Promise<Liveness> {
+export async function livenessOf(owner: ProcessIdentity, table: ProcessTable = linuxProcessTable): Promise<Liveness> {
   if (owner.bootId !== (await table.bootId())) return 'dead'
   if (owner.pidNamespace !== (await table.pidNamespace())) return 'unknown'
   const process = await table.process(owner.pid)

@@ -1,8 +1,9 @@
 import { link, mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { InputError, ToolkitError } from '../process/errors.ts'
+import { removeStaleLocks } from '../process/file-lock.ts'
 import type { Host } from '../process/host.ts'
-import type { ClusterOwner } from './owner.ts'
+import type { ClusterOwner, ProcessIdentity } from './owner.ts'
 import type { ImageSource } from './provider.ts'
 
 /** What a later run must know to use, explain or remove a cluster. Written before the first thing is created, so half a cluster has one too. */
@@ -12,6 +13,8 @@ export interface ClusterState {
   readonly provider: string
   readonly phase: 'creating' | 'ready' | 'failed' | 'deleting'
   readonly owner: ClusterOwner
+  /** The process that is making it, or was the last to: of a job the step, while the owner is the job's worker. */
+  readonly maker?: ProcessIdentity
   readonly imageSource: ImageSource
   readonly kubernetesVersion?: string
   readonly nodeImage?: string
@@ -29,6 +32,8 @@ export interface ClusterState {
   readonly requestKey: string
   /** Container name and host port of the local registry. */
   readonly registry?: { readonly container: string; readonly port: number }
+  /** Names of its containers, before the first of them is created. */
+  readonly containers?: readonly string[]
   /** Docker network of the nodes; `created` when it was not there before our first cluster on it, so that the last one removes it. */
   readonly network?: { readonly name: string; readonly created: boolean; readonly sealed: boolean }
   /** inotify limits of the host that were raised for the clusters on it, with what they were; the last cluster restores them. */
@@ -102,6 +107,7 @@ export async function removeState(host: Pick<Host, 'paths'>, name: string): Prom
       await rm(join(host.paths.state, entry), { force: true })
     }
   }
+  await removeStaleLocks(host.paths.state)
   // Where it is not empty, other clusters are there.
   await rmdir(host.paths.state).catch(() => {})
 }

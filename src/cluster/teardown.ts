@@ -1,14 +1,17 @@
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
-import { messageOf } from '../process/errors.ts'
+import { messageOf, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { clusterLabel, kindClusterLabel, listContainers, removeContainers, removeUnusedNetwork } from './docker.ts'
 import { restoreLimits } from './inotify.ts'
 import { type ClusterState, listStates, readState, removeState, saveState } from './state.ts'
+import { endUnfinishedWork } from './unfinished-work.ts'
 
 export interface TeardownOptions {
   /** Keep the folder with the logs; what else is in it goes. Default false. */
   readonly keepLogs?: boolean
+  /** The cluster is known to be the caller's own: a damaged state is no reason to keep it, and goes too. What only the state knew, such as raised limits, stays. */
+  readonly evenIfDamaged?: boolean
 }
 
 /**
@@ -17,10 +20,11 @@ export interface TeardownOptions {
  * what was removed, empty when nothing was there; rejects with the first failure once all steps were tried, the state then stays for the next try.
  */
 export async function teardownCluster(host: Host, name: string, options: TeardownOptions = {}): Promise<string[]> {
-  const state = await readState(host, name)
+  const { state, damaged } = await readOrDamaged(host, name, options.evenIfDamaged === true)
   const removed: string[] = []
   const failures: unknown[] = []
   const step = async (what: string, undo: () => Promise<void>): Promise<void> => {
+    host.log.debug(`removing ${what} of cluster ${name}`)
     try {
       await undo()
     } catch (error) {
@@ -30,6 +34,7 @@ export async function teardownCluster(host: Host, name: string, options: Teardow
   }
   if (state !== undefined)
     await step('the state', async () => void (await saveState(host, { ...state, phase: 'deleting' })))
+  await step('the unfinished work', () => endUnfinishedWork(host, name, state))
   await step('the containers', async () => {
     const [nodes, others] = await Promise.all([
       listContainers(host, `${kindClusterLabel}=${name}`),
@@ -60,12 +65,27 @@ export async function teardownCluster(host: Host, name: string, options: Teardow
       removed.push(`folder ${state.folder}`)
     })
   }
+  if (damaged) await step('the network', async () => void removed.push(...(await leaveSealedNetwork(host))))
   if (failures.length > 0) throw failures[0]
-  if (state !== undefined) {
+  if (state !== undefined || damaged) {
     await removeState(host, name)
     removed.push(`state ${name}`)
   }
   return removed
+}
+
+async function readOrDamaged(
+  host: Host,
+  name: string,
+  mayBeDamaged: boolean,
+): Promise<{ readonly state: ClusterState | undefined; readonly damaged: boolean }> {
+  try {
+    return { state: await readState(host, name), damaged: false }
+  } catch (error) {
+    if (!mayBeDamaged || !(error instanceof ToolkitError && error.code === 'STATE_UNREADABLE')) throw error
+    host.log.warning(`${error.message}; what Docker has of cluster ${name} is removed all the same, and the file`)
+    return { state: undefined, damaged: true }
+  }
 }
 
 /**
@@ -75,8 +95,7 @@ async function leaveNetwork(host: Host, state: ClusterState): Promise<string[]> 
   const { network } = state
   // Killed after the network was made and before it was recorded, a run leaves a state without it; there is but one sealed network, so its name is known.
   if (network?.sealed ?? state.imageSource === 'packages') {
-    const { removeNetworkIfUnused } = await import('../engine/network.ts')
-    return (await removeNetworkIfUnused(host)) ? [`network ${network?.name ?? 'k8s-platform'} and its seal`] : []
+    return await leaveSealedNetwork(host)
   }
   if (network?.created !== true) return []
   if (await removeUnusedNetwork(host, network.name)) return [`network ${network.name}`]
@@ -87,11 +106,24 @@ async function leaveNetwork(host: Host, state: ClusterState): Promise<string[]> 
   return []
 }
 
-/** The last cluster on the host restores the kernel's limits; before, the duty passes to one that stays. */
+async function leaveSealedNetwork(host: Host): Promise<string[]> {
+  const { removeNetworkIfUnused, sealedNetwork } = await import('../engine/network.ts')
+  return (await removeNetworkIfUnused(host)) ? [`network ${sealedNetwork} and its seal`] : []
+}
+
+/**
+ * The last cluster on the host restores the kernel's limits; before, the duty passes to one that stays. Where none that we have on record stays, but nodes of somebody else's
+ * do, they need the limits more than the host needs the old ones.
+ */
 async function leaveLimits(host: Host, state: ClusterState): Promise<string[]> {
   if (state.raisedLimits === undefined) return []
   const heir = (await listStates(host)).find((other) => other.name !== state.name)
-  if (heir === undefined) return await restoreLimits(state.raisedLimits)
+  if (heir === undefined) {
+    const others = await listContainers(host, kindClusterLabel)
+    if (others.length === 0) return await restoreLimits(state.raisedLimits)
+    host.log.info(`the raised limits stay: ${others.map(({ name }) => name).join(', ')} of another user's run here`)
+    return []
+  }
   await saveState(host, { ...heir, raisedLimits: { ...state.raisedLimits, ...heir.raisedLimits } })
   return []
 }

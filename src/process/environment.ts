@@ -10,6 +10,8 @@ export const variables = {
     "Only for this repository's tests: set and not empty, tests with generated input try ten times as much. `npm run test:nightly` sets it.",
   K8S_PLATFORM_E2E_KUBECONFIG:
     "Only for this repository's tests: kubeconfig of a cluster with the voting app, for work on one drill; without it they take the cluster they share.",
+  K8S_PLATFORM_VOTES_SEED:
+    "Only for this repository's tests: seed of an earlier run of the no-vote-lost drills, which prints it; the same votes, kills and times again.",
 } as const
 
 type Environment = Readonly<Record<string, string | undefined>>

@@ -125,6 +125,11 @@ export class CancelledError extends ToolkitError {
   }
 }
 
+/** The run was cancelled, or a program was ended because of that: what somebody wanted, not a finding. */
+export function isCancellation(error: unknown): boolean {
+  return error instanceof CancelledError || (error instanceof CommandError && error.killedBy === 'cancellation')
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

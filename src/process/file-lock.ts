@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Host } from './host.ts'
 import { waitFor } from './wait.ts'
 
@@ -62,15 +62,30 @@ async function acquire(file: string): Promise<number | undefined> {
     const text = await readText(file)
     const holder = parseHolder(text)
     if (text === undefined || (holder !== undefined && (await isRunning(holder)))) return holder?.pid ?? 0
-    // The holder is gone. Move its lock away instead of deleting it: of several who see this, one gets to move it.
-    const stale = `${own}.stale`
-    await rename(file, stale).catch(() => {})
-    const moved = await readText(stale)
-    if (moved !== undefined && moved !== text) await claim(stale, file) // somebody's fresh one: put it back
-    await rm(stale, { force: true })
+    await takeAway(file, text, `${own}.stale`)
     return holder?.pid ?? 0
   } finally {
     await rm(own, { force: true })
+  }
+}
+
+/** Its holder is gone. It is moved instead of deleted: of several who see this, one gets to move it. */
+async function takeAway(file: string, text: string, stale: string): Promise<void> {
+  await rename(file, stale).catch(() => {})
+  const moved = await readText(stale)
+  if (moved !== undefined && moved !== text) await claim(stale, file) // somebody's fresh one: put it back
+  await rm(stale, { force: true })
+}
+
+/** Removes the locks in a folder, and what was to become one, whose holders are gone: nobody may come who would take them over. */
+export async function removeStaleLocks(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => [] as string[])
+  for (const name of names.filter((entry) => /\.lock($|\.)/.test(entry))) {
+    const file = join(folder, name)
+    const text = await readText(file)
+    const holder = parseHolder(text)
+    if (text === undefined || holder === undefined || (await isRunning(holder))) continue
+    await takeAway(file, text, `${file}.${randomUUID()}.stale`)
   }
 }
 

@@ -6,8 +6,10 @@ const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 /** A value as a person finds it again: on one line, in quotes, everything visible, its end left out when it is long, credentials of a URL as `***`. */
 export function quoted(text: string): string {
-  const shown = text.length > mostShown ? `${text.slice(0, mostShown).toWellFormed()}…` : text
-  const plain = JSON.stringify(withoutCredentials(shown)).replace(unseen, codePoint)
+  // Before the end is cut off, which may be what tells a password from a path.
+  const open = withoutCredentials(text)
+  const shown = open.length > mostShown ? `${open.slice(0, mostShown).toWellFormed()}…` : open
+  const plain = JSON.stringify(shown).replace(unseen, codePoint)
   return text.length > mostShown ? `${plain}, ${text.length} characters` : plain
 }
 

@@ -14,11 +14,14 @@ export interface Timing {
 export class Timings {
   readonly #clock: Clock
   readonly #origin: number
+  readonly #onStart: (phase: string) => void
   readonly #entries: Timing[] = []
 
-  constructor(clock: Clock) {
+  /** `onStart` is told each phase as it begins: the log then says where a run was when it was killed. */
+  constructor(clock: Clock, onStart: (phase: string) => void = () => {}) {
     this.#clock = clock
     this.#origin = clock.monotonic()
+    this.#onStart = onStart
   }
 
   /** Milliseconds since the run began. */
@@ -29,6 +32,7 @@ export class Timings {
   /** Runs the body and records it, also when it fails. */
   async phase<T>(name: string, body: () => Promise<T>, parent?: string): Promise<T> {
     const startMs = this.elapsedMs()
+    this.#onStart(name)
     let ok = false
     try {
       const result = await body()

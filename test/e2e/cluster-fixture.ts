@@ -10,6 +10,8 @@ import { testHost } from '../support/test-host.ts'
 export interface DrillCluster {
   readonly host: Host
   readonly kubernetes: Kubernetes
+  /** Of its administrator. */
+  readonly kubeconfig: string
   /** All suites against the voting app; the record, whatever the verdict. */
   readonly assert: (options?: Pick<RunSuitesOptions, 'convergeMs'>) => Promise<RunRecord>
 }
@@ -22,6 +24,7 @@ export async function drillCluster(): Promise<DrillCluster> {
   return {
     host,
     kubernetes,
+    kubeconfig,
     assert: (options) => runSuites(host, { ...options, kubernetes, target: 'voting-app', namespace: 'voting-app' }),
   }
 }

@@ -51,7 +51,7 @@ const spec: fc.Arbitrary<string> = fc.oneof(
           ),
         ),
         app: mixed(fc.record({ namespace: mixed(fc.constant('shop')), values: mixed(fc.constant('values.yaml')) })),
-        profiles: mixed(fc.dictionary(mixed(fc.constant('nightly')).map(String), mixed(fc.constant({})))),
+        profiles: mixed(fc.dictionary(fc.oneof(fc.constant('nightly'), hostileText), mixed(fc.constant({})))),
         [`unknown`]: hostileText,
       },
       { requiredKeys: ['apiVersion'] },

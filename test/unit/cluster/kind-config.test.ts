@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { kindConfig } from '../../../src/cluster/kind-config.ts'
-import { parseTaint } from '../../../src/cluster/kind-nodes.ts'
+import { containerNames, parseTaint } from '../../../src/cluster/kind-nodes.ts'
 import type { NodeRequest } from '../../../src/cluster/provider.ts'
 
 const hostPorts = new Map([
@@ -184,4 +184,16 @@ describe('parseTaint', () => {
   ])('%s', (text, expected) => {
     expect(parseTaint(text)).toEqual(expected)
   })
+})
+
+it("knows kind's names for the containers", () => {
+  const nodes = ['control-plane', 'worker', 'worker', undefined].map((role) => (role === undefined ? {} : { role }))
+  expect(containerNames('demo', nodes)).toEqual([
+    'demo-control-plane',
+    'demo-worker',
+    'demo-worker2',
+    'demo-control-plane2',
+    'demo-external-load-balancer',
+  ])
+  expect(containerNames('demo', [{ role: 'control-plane' }])).toEqual(['demo-control-plane'])
 })

@@ -45,6 +45,14 @@ describe('currentOwner', () => {
     })
   })
 
+  it("is the first process of a job's container, where a step has no parent in sight", async () => {
+    const container = {
+      1: { name: 'tail', parent: 0, startTime: '50' },
+      120: { name: 'node', parent: 0, startTime: '3000' },
+    }
+    expect(await currentOwner({ pid: 120, kind: 'job' }, table(container))).toMatchObject({ pid: 1, startTime: '50' })
+  })
+
   it('is the command itself for a person', async () => {
     expect(await currentOwner({ pid: 120, kind: 'person' }, table(runner))).toMatchObject({
       pid: 120,

@@ -52,6 +52,44 @@ describe('teardownCluster', () => {
     expect(await listStates(host)).toEqual([])
   })
 
+  it("keeps what a damaged state describes, unless the cluster is known to be the caller's own", async () => {
+    const exec = scriptedExec([
+      [/^docker ps .*kind\.cluster=demo/, lines('demo-control-plane')],
+      [/^docker ps/, ''],
+      [/^docker rm --force --volumes id-demo-control-plane$/, ''],
+      [/^docker network ls/, ''],
+      [/^nft/, { exitCode: 1, stderr: 'Error: No such file or directory' }],
+    ])
+    const log = recordingLogger()
+    const host = testHost({ exec, log })
+    await mkdir(host.paths.state, { recursive: true })
+    await writeFile(join(host.paths.state, 'demo.json'), '{"schema":1,')
+    await expect(teardownCluster(host, 'demo')).rejects.toMatchObject({ code: 'STATE_UNREADABLE' })
+    expect(exec.calls).toEqual([])
+    expect(await teardownCluster(host, 'demo', { evenIfDamaged: true })).toEqual([
+      'container demo-control-plane',
+      'network k8s-platform and its seal',
+      'state demo',
+    ])
+    expect(await listStates(host)).toEqual([])
+    expect(log.lines.find((line) => line.startsWith('warning: '))).toContain('is not a state file of this version')
+  })
+
+  it('leaves the raised limits to nodes of a run whose records are elsewhere', async () => {
+    const exec = scriptedExec([
+      [/^docker ps .*label=io.x-k8s.kind.cluster --format/, lines('neighbour-control-plane')],
+      [/^docker ps/, ''],
+    ])
+    const log = recordingLogger()
+    const host = testHost({ exec, log })
+    await saveState(
+      host,
+      stateOf({ name: 'demo', folder: join(host.paths.temp, 'demo'), raisedLimits: { nothing: 1 } }),
+    )
+    expect(await teardownCluster(host, 'demo')).toContain('state demo')
+    expect(log.lines.join()).toContain('the raised limits stay: neighbour-control-plane')
+  })
+
   it('removes the sealed network also when the run was killed before it was recorded', async () => {
     const exec = scriptedExec([
       [/^docker ps/, ''],
@@ -216,6 +254,16 @@ describe('claimCluster', () => {
     await saveState(host, stateOf({ name: 'demo', folder: join(host.paths.temp, 'demo') }))
     expect(await claimCluster(host, await here('demo', { phase: 'creating' }), false)).toBeUndefined()
     expect((await readState(host, 'demo'))?.phase).toBe('creating')
+  })
+
+  it('lets one of two that find what a dead run left have the name', async () => {
+    const host = testHost({ exec: nothing() })
+    await saveState(host, stateOf({ name: 'demo', folder: join(host.paths.temp, 'demo') }))
+    const wanted = await here('demo', { phase: 'creating' })
+    const claims = await Promise.allSettled([claimCluster(host, wanted, false), claimCluster(host, wanted, false)])
+    expect(claims.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    expect(claims.find((claim) => claim.status === 'rejected')?.reason).toMatchObject({ code: 'CLUSTER_EXISTS' })
+    expect(await readdir(host.paths.state)).toEqual(['demo.json'])
   })
 
   it('hands out a living one only when it may be reused and was made from the same request', async () => {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
-import { withFileLock } from '../../../src/process/file-lock.ts'
+import { removeStaleLocks, withFileLock } from '../../../src/process/file-lock.ts'
 import type { Host } from '../../../src/process/host.ts'
 import { testHost } from '../../support/test-host.ts'
 
@@ -61,4 +61,16 @@ it('fails at once where the file cannot be written', async () => {
   const started = performance.now()
   await expect(withFileLock(host, join(file, 'x', 'lock'), options, async () => {})).rejects.toThrow(/ENOTDIR|EEXIST/)
   expect(performance.now() - started).toBeLessThan(2_000)
+})
+
+it('a folder is rid of locks of processes that are gone, and of no other', async () => {
+  const host = testHost()
+  const dead = JSON.stringify({ pid: 1, startTicks: 'x', bootId: 'y' })
+  await lockFile(host)
+  for (const name of ['a.lock', 'a.lock.1.uuid', 'a.lock.1.uuid.stale', 'demo.json'])
+    await writeFile(join(host.paths.cache, name), dead)
+  await withFileLock(host, join(host.paths.cache, 'b.lock'), options, async () => {
+    await removeStaleLocks(host.paths.cache)
+    expect((await readdir(host.paths.cache)).sort()).toEqual(['b.lock', 'demo.json'])
+  })
 })

@@ -27,6 +27,8 @@ type Options struct {
 	Resync time.Duration
 	// Namespace is the node's network namespace; netns.None() is the current one.
 	Namespace netns.NsHandle
+	// PoliciesReady is closed once network policies are enforced; no pod may start before.
+	PoliciesReady <-chan struct{}
 }
 
 const (
@@ -89,6 +91,7 @@ func (a *Agent) loop(ctx context.Context, events <-chan kernel.Event) {
 	due := time.NewTimer(time.Hour)
 	due.Stop()
 	defer due.Stop()
+	policiesReady := a.options.PoliciesReady
 	pending := false // an event waits for its reconciliation
 	check := false   // the next reconciliation trusts nothing it wrote before
 	schedule := func() {
@@ -108,6 +111,9 @@ func (a *Agent) loop(ctx context.Context, events <-chan kernel.Event) {
 			a.takeEvent(event)
 			schedule()
 		case <-a.source.Changed():
+			schedule()
+		case <-policiesReady:
+			policiesReady = nil
 			schedule()
 		case <-resync.C:
 			check = true

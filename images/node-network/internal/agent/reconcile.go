@@ -79,7 +79,13 @@ func (a *Agent) apply(check bool) (status.Result, error) {
 	failures = append(failures, err)
 	result.TableWritten = written
 
-	// Last, as it makes the node Ready: a pod that starts finds its routes in place.
+	select {
+	case <-a.options.PoliciesReady:
+	default:
+		result.NotReady = "waiting for network policies"
+		return result, errors.Join(failures...)
+	}
+	// Last, as it makes the node Ready: a pod that starts finds its routes and rules in place.
 	result.ConflistWritten, err = a.writeConflist(desired)
 	failures = append(failures, err)
 

@@ -1,4 +1,3 @@
-// Package nodes follows the nodes of the cluster through the Kubernetes API.
 package nodes
 
 import (
@@ -6,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -21,19 +21,24 @@ type ClientOptions struct {
 	Endpoint string
 }
 
-// NewClient returns a client for the core/v1 group and the address it talks to. Only this
-// group's types are linked in: the whole clientset would triple the program.
+// NewClient returns a client for the core/v1 group and the address it talks to.
 func NewClient(options ClientOptions) (rest.Interface, string, error) {
+	return NewGroupClient(options, "/api", corev1.SchemeGroupVersion, corev1.AddToScheme)
+}
+
+// NewGroupClient returns a client for one group and the address it talks to. Only the types of
+// the groups asked for are linked in: the whole clientset would triple the program.
+func NewGroupClient(options ClientOptions, path string, group schema.GroupVersion, addTypes func(*runtime.Scheme) error) (rest.Interface, string, error) {
 	config, err := loadConfig(options)
 	if err != nil {
 		return nil, "", err
 	}
 	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
-		return nil, "", fmt.Errorf("register core/v1: %w", err)
+	if err := addTypes(scheme); err != nil {
+		return nil, "", fmt.Errorf("register %s: %w", group, err)
 	}
-	config.GroupVersion = &corev1.SchemeGroupVersion
-	config.APIPath = "/api"
+	config.GroupVersion = &group
+	config.APIPath = path
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	config.UserAgent = "node-network"

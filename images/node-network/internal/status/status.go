@@ -3,6 +3,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,10 +18,20 @@ type Status struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	started time.Time // of the reconciliation under way; zero when none is
-	waiting string    // why the agent is not ready; empty when it is
+	started time.Time       // of the reconciliation under way; zero when none is
+	waiting map[Part]string // why a part is not ready; empty when it is
 	metrics metrics
+	policy  policyMetrics
 }
+
+// Part is a part of the agent that becomes ready on its own.
+type Part string
+
+// The parts of the agent.
+const (
+	Network       Part = "network"
+	NetworkPolicy Part = "network policy"
+)
 
 type metrics struct {
 	reconciles, failures        uint64
@@ -47,9 +58,13 @@ type Result struct {
 	TableWritten, ConflistWritten              bool
 }
 
-// New returns a status that is alive and not ready.
-func New(now func() time.Time) *Status {
-	return &Status{now: now, waiting: "starting"}
+// New returns a status that is alive, and ready when each of the parts is.
+func New(now func() time.Time, parts ...Part) *Status {
+	s := &Status{now: now, waiting: map[Part]string{}}
+	for _, part := range parts {
+		s.waiting[part] = "starting"
+	}
+	return s
 }
 
 // Begin marks the start of a reconciliation.
@@ -68,7 +83,7 @@ func (s *Status) End(r Result) {
 	m.reconciles++
 	m.seconds += now.Sub(s.started).Seconds()
 	s.started = time.Time{}
-	s.waiting = r.NotReady
+	s.waiting[Network] = r.NotReady
 	if r.Failed {
 		m.failures++
 	}
@@ -109,7 +124,22 @@ func (s *Status) Healthy() string {
 func (s *Status) Ready() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.waiting
+	return s.ready()
+}
+
+func (s *Status) ready() string {
+	var reasons []string
+	for _, part := range []Part{Network, NetworkPolicy} {
+		if reason := s.waiting[part]; reason != "" && !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	return strings.Join(reasons, "; ")
+}
+
+func write(b *strings.Builder, name, kind, help string, value any) {
+	name = "node_network_" + name
+	fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s %s\n%s %v\n", name, help, name, kind, name, value)
 }
 
 // Metrics returns the metrics in the Prometheus text format.
@@ -118,35 +148,34 @@ func (s *Status) Metrics() string {
 	defer s.mu.Unlock()
 	m := s.metrics
 	var b strings.Builder
-	write := func(name, kind, help string, value any) {
-		name = "node_network_" + name
-		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n%s %v\n", name, help, name, kind, name, value)
-	}
 	ready := 0
-	if s.waiting == "" {
+	if s.ready() == "" {
 		ready = 1
 	}
 	lastSuccess := 0.0
 	if !m.lastSuccess.IsZero() {
 		lastSuccess = float64(m.lastSuccess.UnixMilli()) / 1000
 	}
-	write("ready", "gauge", "1 when the network of this node is as the API describes it.", ready)
-	write("nodes", "gauge", "Nodes of the cluster, this one included.", m.nodes)
-	write("routes", "gauge", "Routes this agent wants in the main table.", m.routes)
-	write("reconciles_total", "counter", "Comparisons of the kernel with the plan.", m.reconciles)
-	write("reconcile_failures_total", "counter", "Comparisons that could not make the kernel match.", m.failures)
-	write("reconcile_seconds_total", "counter", "Time spent in reconciliations.", m.seconds)
-	write("last_success_timestamp_seconds", "gauge", "When the kernel last matched the plan.", fmt.Sprintf("%.3f", lastSuccess))
-	write("default_routes_restored_total", "counter", "Default routes put back after the kernel lost them.", m.defaultsRestored)
-	write("masquerade_writes_total", "counter", "Transactions that replaced the masquerade table.", m.tableWrites)
-	write("cni_config_writes_total", "counter", "Times the CNI configuration was written.", m.conflistWrites)
-	write("kernel_subscriptions_total", "counter", "Subscriptions to kernel events; above 1 some were missed.", m.subscriptions)
+	write(&b, "ready", "gauge", "1 when the network of this node is as the API describes it.", ready)
+	write(&b, "nodes", "gauge", "Nodes of the cluster, this one included.", m.nodes)
+	write(&b, "routes", "gauge", "Routes this agent wants in the main table.", m.routes)
+	write(&b, "reconciles_total", "counter", "Comparisons of the kernel with the plan.", m.reconciles)
+	write(&b, "reconcile_failures_total", "counter", "Comparisons that could not make the kernel match.", m.failures)
+	write(&b, "reconcile_seconds_total", "counter", "Time spent in reconciliations.", m.seconds)
+	write(&b, "last_success_timestamp_seconds", "gauge", "When the kernel last matched the plan.", fmt.Sprintf("%.3f", lastSuccess))
+	write(&b, "default_routes_restored_total", "counter", "Default routes put back after the kernel lost them.", m.defaultsRestored)
+	write(&b, "masquerade_writes_total", "counter", "Transactions that replaced the masquerade table.", m.tableWrites)
+	write(&b, "cni_config_writes_total", "counter", "Times the CNI configuration was written.", m.conflistWrites)
+	write(&b, "kernel_subscriptions_total", "counter", "Subscriptions to kernel events; above 1 some were missed.", m.subscriptions)
 	fmt.Fprint(&b, "# HELP node_network_route_changes_total Routes changed, by operation.\n# TYPE node_network_route_changes_total counter\n")
 	for _, change := range []struct {
 		operation string
 		count     uint64
 	}{{"add", m.routesAdded}, {"replace", m.routesReplaced}, {"remove", m.routesRemoved}} {
 		fmt.Fprintf(&b, "node_network_route_changes_total{operation=%q} %d\n", change.operation, change.count)
+	}
+	if _, present := s.waiting[NetworkPolicy]; present {
+		s.policyMetrics(&b)
 	}
 	return b.String()
 }

@@ -20,7 +20,7 @@ func get(t *testing.T, s *Status, path string) (int, string) {
 
 func TestProbes(t *testing.T) {
 	now := time.Unix(1000, 0)
-	s := New(func() time.Time { return now })
+	s := New(func() time.Time { return now }, Network)
 	expect := func(path string, code int, text string) {
 		t.Helper()
 		if gotCode, got := get(t, s, path); gotCode != code || got != text {
@@ -47,7 +47,7 @@ func TestProbes(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	now := time.Unix(1000, 0)
-	s := New(func() time.Time { return now })
+	s := New(func() time.Time { return now }, Network)
 	s.Subscribed()
 	s.Begin()
 	now = now.Add(250 * time.Millisecond)
@@ -88,7 +88,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- New(time.Now).Serve(ctx, listener) }()
+	go func() { served <- New(time.Now, Network).Serve(ctx, listener) }()
 	response, err := http.Get("http://" + listener.Addr().String() + "/healthz")
 	if err != nil {
 		t.Fatal(err)

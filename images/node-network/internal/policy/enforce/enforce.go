@@ -1,0 +1,228 @@
+// Package enforce keeps the packets of a node's pods as the cluster's network policies say: it
+// joins the API, the planner and the kernel.
+package enforce
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/vishvananda/netns"
+
+	"github.com/org/k8s-platform/images/node-network/internal/policy"
+	"github.com/org/k8s-platform/images/node-network/internal/policy/nft"
+	"github.com/org/k8s-platform/images/node-network/internal/policy/watch"
+	"github.com/org/k8s-platform/images/node-network/internal/status"
+)
+
+const (
+	// settle lets a burst of changes (a rollout) become one transaction.
+	settle = 5 * time.Millisecond
+	// retry follows a failure of the kernel.
+	retry = time.Second
+)
+
+// Options are the enforcer's settings.
+type Options struct {
+	NodeName string
+	// Resync is how often the kernel's tables are read and compared.
+	Resync time.Duration
+	// Namespace is the node's network namespace; netns.None() is the current one.
+	Namespace netns.NsHandle
+}
+
+// Enforcer is made by New and lives for one Run.
+type Enforcer struct {
+	options Options
+	source  *watch.Source
+	status  *status.Status
+	log     *slog.Logger
+	changed chan struct{}
+	ready   chan struct{}
+
+	mu       sync.Mutex
+	planner  *policy.Planner
+	writer   *nft.Writer
+	problems map[policy.Key][]string
+	waiting  []string  // resources whose first list has not come
+	since    time.Time // of the oldest change that is not in the kernel; zero when there is none
+	isReady  bool
+	failure  string
+}
+
+// New changes nothing yet.
+func New(options Options, source *watch.Source, st *status.Status, log *slog.Logger) *Enforcer {
+	return &Enforcer{
+		options: options, source: source, status: st, log: log,
+		changed: make(chan struct{}, 1), ready: make(chan struct{}),
+		planner: policy.NewPlanner(), writer: nft.NewWriter(options.Namespace),
+		problems: map[policy.Key][]string{}, waiting: slices.Clone(watch.Resources),
+	}
+}
+
+// Ready is closed once what the API server listed first is in the kernel.
+func (e *Enforcer) Ready() <-chan struct{} { return e.ready }
+
+// Run follows the cluster until ctx ends. It then leaves the rules as they are.
+func (e *Enforcer) Run(ctx context.Context) {
+	followed := make(chan struct{})
+	go func() { e.source.Run(ctx, (*receiver)(e)); close(followed) }()
+	e.loop(ctx)
+	<-followed
+}
+
+func (e *Enforcer) loop(ctx context.Context) {
+	resync := time.NewTicker(e.options.Resync)
+	defer resync.Stop()
+	due := time.NewTimer(time.Hour)
+	due.Stop()
+	defer due.Stop()
+	check := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.changed:
+			due.Reset(settle)
+			select {
+			case <-ctx.Done():
+				return
+			case <-due.C:
+			}
+		case <-resync.C:
+			check = true
+		case <-due.C:
+		}
+		if err := e.sync(check); err != nil {
+			due.Reset(retry)
+			continue
+		}
+		check = false
+	}
+}
+
+// sync writes what changed. Before everything has been listed once it writes nothing: the rules
+// of before are better than rules that know half of the cluster.
+func (e *Enforcer) sync(check bool) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.waiting) > 0 {
+		e.status.PolicyWaits("waiting for the API server to list " + strings.Join(e.waiting, ", "))
+		return nil
+	}
+	result := status.PolicyResult{Policies: len(e.problems), Pods: e.planner.Pods()}
+	start := time.Now()
+	var err error
+	for _, table := range e.planner.Tables() {
+		var transactions int
+		transactions, err = e.writer.Sync(table, check)
+		result.Transactions += transactions
+		if err != nil {
+			break
+		}
+		for _, direction := range policy.Directions {
+			result.Isolated[direction] += len(table.Isolated[direction])
+		}
+		result.Chains += len(table.Chains)
+		result.Sets += len(table.Sets)
+	}
+	result.Duration = time.Since(start)
+	if err == nil && !e.since.IsZero() {
+		result.Latency = time.Since(e.since)
+		e.since = time.Time{}
+	}
+	e.conclude(&result, err)
+	return err
+}
+
+func (e *Enforcer) conclude(result *status.PolicyResult, err error) {
+	failure := ""
+	if err != nil {
+		failure = err.Error()
+	}
+	if failure != e.failure && failure != "" {
+		e.log.Error("network policies cannot be enforced", "error", failure)
+	} else if failure != e.failure {
+		e.log.Info("network policies can be enforced again")
+	}
+	e.failure = failure
+	result.Failure = failure
+	for _, problems := range e.problems {
+		result.Problems += len(problems)
+	}
+	e.status.PolicyEnds(*result)
+	if err == nil && !e.isReady {
+		e.isReady = true
+		e.log.Info("network policies are in the kernel", "policies", result.Policies, "pods", result.Pods, "isolated", result.Isolated)
+		close(e.ready)
+	}
+}
+
+// receiver is the Enforcer as package watch sees it.
+type receiver Enforcer
+
+func (r *receiver) change(apply func(e *Enforcer)) {
+	e := (*Enforcer)(r)
+	e.mu.Lock()
+	apply(e)
+	if e.since.IsZero() {
+		e.since = time.Now()
+	}
+	e.mu.Unlock()
+	select {
+	case e.changed <- struct{}{}:
+	default: // a signal is already waiting
+	}
+}
+
+func (r *receiver) SetPod(pod *corev1.Pod) {
+	r.change(func(e *Enforcer) { e.planner.SetPod(watch.Pod(pod, e.options.NodeName)) })
+}
+
+func (r *receiver) DeletePod(key policy.Key) {
+	r.change(func(e *Enforcer) { e.planner.DeletePod(key) })
+}
+
+func (r *receiver) SetNamespace(name string, labels map[string]string) {
+	r.change(func(e *Enforcer) { e.planner.SetNamespace(name, labels) })
+}
+
+func (r *receiver) DeleteNamespace(name string) {
+	r.change(func(e *Enforcer) { e.planner.DeleteNamespace(name) })
+}
+
+func (r *receiver) SetPolicy(policy *networkingv1.NetworkPolicy) {
+	r.change(func(e *Enforcer) { e.setPolicy(policy) })
+}
+
+func (r *receiver) DeletePolicy(key policy.Key) {
+	r.change(func(e *Enforcer) {
+		delete(e.problems, key)
+		e.planner.DeletePolicy(key)
+	})
+}
+
+func (r *receiver) Listed(resource string) {
+	r.change(func(e *Enforcer) {
+		e.waiting = slices.DeleteFunc(e.waiting, func(other string) bool { return other == resource })
+	})
+}
+
+func (e *Enforcer) setPolicy(p *networkingv1.NetworkPolicy) {
+	key := policy.Key{Namespace: p.Namespace, Name: p.Name}
+	problems := e.planner.SetPolicy(p)
+	for _, problem := range problems {
+		if !slices.Contains(e.problems[key], problem) {
+			e.log.Warn("part of a network policy is left out and allows nothing", "reason", problem)
+		}
+	}
+	e.problems[key] = problems
+}
+
+var _ watch.Receiver = (*receiver)(nil)

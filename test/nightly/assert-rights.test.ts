@@ -1,0 +1,26 @@
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import { type DrillCluster, drillCluster } from '../e2e/cluster-fixture.ts'
+import { missingRights } from '../support/limited-account.ts'
+import { kubectl, plainAppManifest } from '../support/plain-app.ts'
+import { runWithout } from '../support/run-limited.ts'
+
+const plain = 'plain-rights'
+
+let cluster: DrillCluster
+
+beforeAll(async () => {
+  cluster = await drillCluster()
+  await kubectl(cluster, ['apply', '-f', '-'], plainAppManifest(plain))
+  await kubectl(cluster, ['rollout', 'status', 'deployment/plain', '-n', plain, '--timeout=100s'])
+})
+afterAll(async () => {
+  await kubectl(cluster, ['delete', 'namespace', plain, '--ignore-not-found', '--wait=false'])
+})
+
+/** Each right of the table is needed: without it a check is inconclusive and names it. */
+describe('rights', () => {
+  it.each(missingRights().map((missing, i) => ({ ...missing, i })))('$title', async ({ i, ...missing }) => {
+    const namespace = missing.suite === 'vote-flow' ? 'voting-app' : plain
+    await runWithout(cluster, missing, { namespace, probeNamespace: `rights-${i}` })
+  })
+})

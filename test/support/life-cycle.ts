@@ -1,0 +1,176 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { inotifyFolder } from '../../src/cluster/inotify.ts'
+import { linuxPrograms } from '../../src/cluster/unfinished-work.ts'
+import { cacheFolder } from '../../src/process/environment.ts'
+import { tracesOf } from './cluster-traces.ts'
+import { type JobRun, type RunnerJob, type RunningJob, startJob } from './runner.ts'
+
+/** Where in its life a cluster is hit: at the line that the step prints as it gets there. */
+export interface Phase {
+  readonly name: string
+  readonly step: 'Main cluster' | 'Post cluster'
+  readonly line: RegExp
+  /** Inputs that make the run come there. */
+  readonly with?: Readonly<Record<string, string>>
+}
+
+export const phases = {
+  preflight: { name: 'preflight', step: 'Main cluster', line: /^::debug::phase preflight$/ },
+  recorded: { name: 'the cluster on record', step: 'Main cluster', line: /^::debug::cluster \S+ is on record$/ },
+  network: { name: 'tools, node image, network', step: 'Main cluster', line: /^::debug::phase network$/ },
+  registry: { name: 'the registry being started', step: 'Main cluster', line: /^::debug::phase registry$/ },
+  nodes: { name: 'node containers being created', step: 'Main cluster', line: /• Preparing nodes/ },
+  kubeadm: { name: 'kubeadm at work', step: 'Main cluster', line: /• Starting control-plane/ },
+  kubeconfig: { name: 'the kubeconfig written', step: 'Main cluster', line: /^::debug::cluster \S+ has a kubeconfig$/ },
+  readiness: { name: 'the readiness gate', step: 'Main cluster', line: /^::debug::phase dns$/ },
+  // Nodes need longer than this to come up.
+  evidence: {
+    name: 'evidence being written',
+    step: 'Main cluster',
+    line: /^::debug::phase diagnostics$/,
+    with: { timeout: '12s' },
+  },
+  teardown: {
+    name: 'the removal half way',
+    step: 'Post cluster',
+    line: /^::debug::removing the network of cluster /,
+    with: { 'wait-for': 'api' },
+  },
+} as const satisfies Record<string, Phase>
+
+export type Fault = 'cancelled' | 'step killed' | 'step and its programs killed' | 'runner killed'
+
+export const faultMeaning: Readonly<Record<Fault, string>> = {
+  cancelled: 'cancelled (SIGINT, SIGTERM after 7.5 s, SIGKILL after 2.5 s)',
+  'step killed': 'SIGKILL of the step alone, its programs go on',
+  'step and its programs killed': 'SIGKILL of the step and of all it has started',
+  'runner killed': "SIGKILL of the runner's process group, no post step runs",
+}
+
+export interface LifeCycleHost {
+  /** Of one drill: HOME, RUNNER_TEMP and the state lie in it. */
+  readonly folder: string
+  readonly cluster: string
+  remove(): void
+}
+
+export function lifeCycleHost(cluster: string): LifeCycleHost {
+  const folder = mkdtempSync(path.join(tmpdir(), 'k8s-platform-test-life-'))
+  return { folder, cluster, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+/** A job whose one step makes a cluster of one node, without what has nothing to do with its life cycle. */
+export function clusterJob(
+  host: LifeCycleHost,
+  inputs: Readonly<Record<string, string>> = {},
+  changes: Partial<RunnerJob> = {},
+): RunningJob {
+  const given = {
+    'cluster-name': host.cluster,
+    'image-source': 'packages',
+    workers: '0',
+    'kubectl-version': 'none',
+    ...inputs,
+  }
+  return startJob({
+    folder: host.folder,
+    name: 'life',
+    runId: '4711',
+    steps: [{ id: 'cluster', uses: 'setup-cluster', with: given }],
+    ...changes,
+    env: { K8S_PLATFORM_CACHE_DIR: cacheFolder(process.env), ...changes.env },
+  })
+}
+
+/** Waits for the phase, then does it. Resolves with the job's run, or with undefined where the runner is dead. */
+export async function strike(job: RunningJob, phase: Phase, fault: Fault): Promise<JobRun | undefined> {
+  await job.line(phase.step, phase.line)
+  if (fault === 'runner killed') {
+    await job.killWorker('group')
+    return undefined
+  }
+  if (fault === 'cancelled') job.cancel()
+  else {
+    const pid = job.pid(phase.step)
+    const all = fault === 'step killed' ? [pid] : [pid, ...descendants(pid)]
+    for (const one of all) {
+      try {
+        process.kill(one, 'SIGKILL')
+      } catch {
+        // It has just ended.
+      }
+    }
+  }
+  return await job.done
+}
+
+function descendants(pid: number): number[] {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+        return [{ pid: Number(name), parent: Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) }]
+      } catch {
+        return []
+      }
+    })
+  const below = (of: number): number[] =>
+    parents.filter((entry) => entry.parent === of).flatMap((entry) => [entry.pid, ...below(entry.pid)])
+  return below(pid)
+}
+
+/** What a host has beside clusters that somebody else may have on it. */
+export interface Surroundings {
+  readonly limits: readonly string[]
+  readonly volumes: readonly string[]
+}
+
+export async function surroundings(): Promise<Surroundings> {
+  const { stdout } = await run('docker', ['volume', 'ls', '--quiet', '--filter', 'dangling=true'])
+  return {
+    limits: readdirSync(inotifyFolder).map(
+      (name) => `${name} ${readFileSync(path.join(inotifyFolder, name), 'utf8').trim()}`,
+    ),
+    volumes: stdout.split('\n').filter((line) => line !== ''),
+  }
+}
+
+/** What is left of the cluster: containers, networks, rules, volumes nobody uses, programs, records, temporary files, changed limits. Empty when all is gone. */
+export async function leftOf(host: LifeCycleHost, before: Surroundings): Promise<string[]> {
+  const now = await surroundings()
+  const state = path.join(host.folder, 'home', '.local', 'state', 'k8s-platform')
+  const programs = await linuxPrograms.making(host.cluster)
+  return [
+    ...(await tracesOf(host.cluster)),
+    ...(await sealWithoutNetwork()),
+    ...now.volumes.filter((name) => !before.volumes.includes(name)).map((name) => `volume ${name}`),
+    ...now.limits.filter((line) => !before.limits.includes(line)).map((line) => `limit ${line}`),
+    ...programs.map(({ pid, command }) => `process ${pid} ${command.slice(0, 3).join(' ')}`),
+    ...below(state).map((file) => `state ${file}`),
+    ...below(path.join(host.folder, 'temp')).map((file) => `temporary ${file}`),
+    ...below(path.join(host.folder, 'home')).map((file) => `home ${file}`),
+  ]
+}
+
+async function sealWithoutNetwork(): Promise<string[]> {
+  const [tables, networks] = await Promise.all([
+    run('nft', ['list', 'tables']),
+    run('docker', ['network', 'ls', '--format', '{{.Name}}']),
+  ])
+  const sealed = tables.stdout.includes('k8s_platform_seal')
+  return sealed && !networks.stdout.split('\n').includes('k8s-platform') ? ['rules of the seal'] : []
+}
+
+function below(folder: string): string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+}
+
+const run = promisify(execFile)

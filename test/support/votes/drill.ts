@@ -1,0 +1,204 @@
+import { randomInt } from 'node:crypto'
+import { expect } from 'vitest'
+import { exposureOf, urlResolver } from '../../../src/voting-app/urls.ts'
+import type { DrillCluster } from '../../e2e/cluster-fixture.ts'
+import { app, deploymentKind, rolledOut } from '../drill-steps.ts'
+import { recordFault } from '../fault-results.ts'
+import { sendVotes } from './client.ts'
+import { startClusterClient } from './cluster-client.ts'
+import { queueEmpty, storedBallots, storedVotes } from './database.ts'
+import { type Comparison, compareJournal, type JournalEntry } from './journal.ts'
+import { type Killed, kill, planKills, renderPlan } from './kills.ts'
+import { openResultPage } from './result-page.ts'
+
+export interface VoteDrill {
+  readonly votes: number
+  readonly perSecond: number
+  readonly kills: readonly Killed[]
+  /** How often each is killed. */
+  readonly times: number
+}
+
+const drainMs = 180_000
+const pageMs = 30_000
+
+/** The seed that K8S_PLATFORM_VOTES_SEED names, to repeat a run, else a new one. */
+function seedOf(): number {
+  const given = process.env['K8S_PLATFORM_VOTES_SEED']
+  return given === undefined ? randomInt(2 ** 31) : Number(given)
+}
+
+/** Kills while votes come in, and holds what the client was told against the database. The result page is open all the time. */
+export async function runKillDrill(cluster: DrillCluster, drill: VoteDrill): Promise<void> {
+  const seed = seedOf()
+  const voters = `kills${seed}`
+  // Nothing is killed in the last third: the votes after a kill are as telling as those during it.
+  const plan = planKills(seed, drill.kills, drill.times, ((drill.votes / drill.perSecond) * 1_000 * 2) / 3)
+  process.stdout.write(`${renderPlan(seed, plan)}\n`)
+  const { vote, result } = await addresses(cluster)
+  const before = await total(result)
+  const page = await openResultPage(result)
+  try {
+    await page.shows(before, pageMs)
+    const sending = sendVotes({ url: vote, votes: drill.votes, perSecond: drill.perSecond, seed, voters })
+    const killing = Promise.all(plan.map(async (one) => after(one.atMs, () => kill(cluster, one))))
+    const [journal] = await Promise.all([sending, killing])
+    const found = await compared(cluster, journal, voters)
+    const counted = new Set((await storedVotes(cluster, voters)).map((row) => row.voterId)).size
+    const shown = await page.shows(before + counted, pageMs).then(
+      () => 'the page shows the total',
+      (error: Error) => error.message,
+    )
+    const [loads, losses] = [page.loads(), await page.losses()]
+    const held = found.wrong.length === 0 && shown === 'the page shows the total' && loads === 1 && losses > 0
+    const each = drill.times === 1 ? 'once' : `${drill.times} times`
+    recordFault({
+      section: 'votes',
+      fault: `${drill.kills.join(', ')} killed ${each} each at random times in ${drill.votes} votes (${drill.perSecond} a second)`,
+      expected: 'no acknowledged vote lost, none counted twice; the result page shows all without a reload',
+      seen: `${summary(journal, found)}; ${shown} after ${losses} lost connections and ${loads} load; ${renderPlan(seed, plan)}`,
+      held,
+    })
+    process.stdout.write(`${summary(journal, found)}; page: ${losses} lost connections\n`)
+    if (found.inDoubt.notStored.length > 0)
+      process.stdout.write(`in doubt, not stored: ${found.inDoubt.notStored.join(' ')}\n`)
+    expect(found.wrong).toEqual([])
+    expect(shown).toBe('the page shows the total')
+    expect(loads, 'loads of the result page').toBe(1)
+    expect(losses, 'lost connections of the result page').toBeGreaterThan(0)
+    // A run in which hardly anything was acknowledged would show nothing.
+    expect(found.acknowledged).toBeGreaterThan(drill.votes / 2)
+  } finally {
+    await page.close()
+  }
+}
+
+/** Replaces vote and result under load, from the host by NodePort and from a pod by the Services: not one request may fail. */
+export async function runRolloutDrill(cluster: DrillCluster, perSecond: number): Promise<void> {
+  const seed = seedOf()
+  const voters = `rollout${seed}`
+  const { vote, result } = await addresses(cluster)
+  const page = await openResultPage(result)
+  const client = await startClusterClient(cluster, `${voters}-pod`)
+  const stop = new AbortController()
+  try {
+    const before = await total(result)
+    const reading = readScores(result, perSecond, stop.signal)
+    const sending = sendVotes({
+      url: vote,
+      votes: Number.POSITIVE_INFINITY,
+      perSecond,
+      seed,
+      voters,
+      stop: stop.signal,
+    })
+    await Promise.all(['vote', 'result'].map((name) => restart(cluster, name)))
+    stop.abort()
+    const [journal, read, inside] = await Promise.all([sending, reading, client.stop()])
+    const failures = [
+      ...journal.flatMap(({ answers }) =>
+        answers.filter(({ status }) => status !== 201).map(({ status, error }) => `vote: ${status} ${error}`),
+      ),
+      ...read.failures,
+      ...inside.failures.map((failure) => `from a pod: ${failure}`),
+    ]
+    const requests = journal.length + read.requests + inside.journal.length + inside.reads
+    const all = [...journal, ...inside.journal]
+    const found = await compared(cluster, all, voters)
+    const counted = new Set(all.map((entry) => entry.voterId)).size
+    const shown = await page.shows(before + counted, pageMs).then(
+      () => 'the page shows the total',
+      (error: Error) => error.message,
+    )
+    const held =
+      failures.length === 0 && found.wrong.length === 0 && shown === 'the page shows the total' && page.loads() === 1
+    recordFault({
+      section: 'votes',
+      fault: `vote and result rolled out under load (${perSecond} votes a second by NodePort, 10 by ClusterIP)`,
+      expected: 'no request fails, no vote lost; the result page goes on without a reload',
+      seen: `${failures.length} of ${requests} requests failed; ${summary(all, found)}; ${shown}`,
+      held,
+    })
+    process.stdout.write(`${failures.length} of ${requests} requests failed; ${summary(all, found)}\n`)
+    expect(failures).toEqual([])
+    expect(found.wrong).toEqual([])
+    expect(shown).toBe('the page shows the total')
+    expect(page.loads()).toBe(1)
+    expect(inside.journal.length).toBeGreaterThan(20)
+  } finally {
+    stop.abort()
+    await Promise.all([page.close(), client.remove()])
+  }
+}
+
+async function compared(cluster: DrillCluster, journal: readonly JournalEntry[], voters: string): Promise<Comparison> {
+  await queueEmpty(cluster, drainMs)
+  const [votes, ballots] = await Promise.all([storedVotes(cluster, voters), storedBallots(cluster, voters)])
+  return compareJournal(journal, votes, ballots)
+}
+
+function summary(journal: readonly JournalEntry[], found: Comparison): string {
+  const { stored, notStored } = found.inDoubt
+  const tries = journal.reduce((sum, entry) => sum + entry.answers.length, 0)
+  return `${journal.length} votes in ${tries} tries, ${found.acknowledged} acknowledged, ${stored.length + notStored.length} in doubt (${stored.length} stored, ${notStored.length} not), ${found.changes} changes of mind, ${found.wrong.length} wrong`
+}
+
+async function addresses({ kubernetes }: DrillCluster): Promise<{ vote: string; result: string }> {
+  const urlOf = await urlResolver(kubernetes)
+  const [vote, result] = await Promise.all(
+    ['vote-service', 'result-service'].map(async (name) => {
+      const exposure = await exposureOf(kubernetes, app.namespace, name)
+      return exposure === undefined ? undefined : urlOf(exposure)
+    }),
+  )
+  if (vote === undefined || result === undefined) throw new Error('the voting app has no NodePorts')
+  return { vote, result }
+}
+
+async function total(result: string): Promise<number> {
+  const response = await fetch(`${result}/api/scores`, { signal: AbortSignal.timeout(10_000) })
+  return ((await response.json()) as { total: number }).total
+}
+
+/** As `kubectl rollout restart`; resolves when the new pods stand alone. */
+async function restart(cluster: DrillCluster, name: string): Promise<void> {
+  const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() }
+  await cluster.kubernetes.patch(
+    { ...deploymentKind, name, ...app },
+    { spec: { template: { metadata: { annotations } } } },
+  )
+  await rolledOut(cluster, name, app.namespace)
+}
+
+async function readScores(
+  url: string,
+  perSecond: number,
+  signal: AbortSignal,
+): Promise<{ requests: number; failures: string[] }> {
+  const running: Promise<void>[] = []
+  const failures: string[] = []
+  const read = async (): Promise<void> => {
+    try {
+      const response = await fetch(`${url}/api/scores`, { signal: AbortSignal.timeout(10_000) })
+      await response.json()
+      if (response.status !== 200) failures.push(`result: status ${response.status}`)
+    } catch (error) {
+      failures.push(`result: ${String((error as Error).cause ?? error)}`)
+    }
+  }
+  await new Promise<void>((resolve) => {
+    const timer = setInterval(() => running.push(read()), 1_000 / perSecond)
+    signal.addEventListener('abort', () => {
+      clearInterval(timer)
+      resolve()
+    })
+  })
+  await Promise.all(running)
+  return { requests: running.length, failures }
+}
+
+function after<T>(ms: number, run: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    setTimeout(() => run().then(resolve, reject), ms)
+  })
+}
