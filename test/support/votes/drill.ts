@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { expect } from 'vitest'
-import { exposureOf, urlResolver } from '../../../src/voting-app/urls.ts'
+import { exposureOf, urlResolver } from '../../../src/deploy/node-port-urls.ts'
 import type { DrillCluster } from '../../e2e/cluster-fixture.ts'
 import { app, deploymentKind, rolledOut } from '../drill-steps.ts'
 import { recordFault } from '../fault-results.ts'
