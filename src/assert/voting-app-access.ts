@@ -29,7 +29,9 @@ const hostPorts = {
  * The way a user takes, where there is one: the URLs given, or the NodePorts published on this machine (recorded in the ConfigMap
  * kube-system/k8s-platform-host-ports when the cluster was made). Else through a probe pod, by the Services' addresses.
  */
-export async function findRoute(environment: SuiteEnvironment): Promise<VotingAppRoute> {
+export async function findRoute(
+  environment: Pick<SuiteEnvironment, 'kubernetes' | 'namespace' | 'urls' | 'fleet'>,
+): Promise<VotingAppRoute> {
   const { kubernetes, namespace, urls } = environment
   if (urls !== undefined) return { runner: hostRunner(), ...urls }
   const service = (name: string): Promise<KubeObject | undefined> =>

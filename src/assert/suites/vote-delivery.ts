@@ -4,8 +4,21 @@ import type { Json } from '../../report/record.ts'
 import { type CheckContext, fail, inconclusive, type Outcome, pass } from '../check.ts'
 import { converge } from '../converge.ts'
 import type { SuiteEnvironment } from '../environment.ts'
+import { readNamespace } from '../service-state.ts'
 import { arrival, isAccepted, notArrived, parse, refusal, send, type Vote } from '../votes.ts'
-import { query, StatementError, type VotingAppRoute } from '../voting-app-access.ts'
+import { findAppPod, query, StatementError, type VotingAppRoute } from '../voting-app-access.ts'
+
+/** `; NetworkPolicy deny-all selects vote-7d9c`, where one does. Only to explain: what cannot be read is left out. */
+async function explainIsolation({ kubernetes, namespace }: SuiteEnvironment): Promise<string> {
+  try {
+    const pod = await findAppPod(kubernetes, namespace, 'vote')
+    const policy =
+      pod === undefined ? undefined : (await readNamespace(kubernetes, namespace)).isolating(pod.metadata.name)
+    return policy === undefined ? '' : `; NetworkPolicy ${policy} selects ${pod?.metadata.name}`
+  } catch {
+    return ''
+  }
+}
 
 /** R4.accept: the way in answers that the vote is safe. */
 export async function accept(
@@ -30,7 +43,9 @@ export async function accept(
   )
   const observations: Record<string, Json> = { voteId: vote.voteId, url: route.vote, from: route.runner.place }
   if (!seen.matched) {
-    return fail(`${seen.differences.join('; ')} (from ${route.runner.place})`, {
+    // A packet that a policy drops and a pod that hangs look the same from outside.
+    const isolated = seen.value.dial === 'timeout' ? await explainIsolation(environment) : ''
+    return fail(`${seen.differences.join('; ')} (from ${route.runner.place})${isolated}`, {
       observations,
       evidence: [
         {

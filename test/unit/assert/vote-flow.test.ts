@@ -5,7 +5,7 @@ import type { ExecOptions, ExecResult } from '../../../src/kubernetes/client.ts'
 import type { HttpRequest, LiveAnswer, ProbeResult } from '../../../src/probe/protocol.ts'
 import type { CheckRecord } from '../../../src/report/record.ts'
 import { testHost } from '../../support/test-host.ts'
-import { deployment, fakeFleet, fakeKubernetes, pod, service, suiteEnvironment } from './fake-kubernetes.ts'
+import { deployment, fakeFleet, fakeKubernetes, object, pod, service, suiteEnvironment } from './fake-kubernetes.ts'
 
 interface Vote {
   readonly voteId: string
@@ -26,6 +26,8 @@ interface Faults {
   readonly lateTables?: number
   readonly lostStream?: boolean
   readonly database?: 'read-only' | 'standby' | 'refuses'
+  /** A policy of this name selects the vote pods, and nothing answers. */
+  readonly isolatedBy?: string
   /** Why the vote service says 503. */
   readonly queue?: string
 }
@@ -110,6 +112,10 @@ async function run(faults: Faults = {}): Promise<Record<string, CheckRecord>> {
         { readyReplicas: faults.workerStopped === true ? 0 : 1 },
         { replicas: faults.workerStopped === true ? 0 : 1 },
       ),
+      pod('vote-0', { labels: { app: 'vote' } }),
+      ...(faults.isolatedBy === undefined
+        ? []
+        : [object('networking.k8s.io/v1', 'NetworkPolicy', faults.isolatedBy, { spec: { podSelector: {} } })]),
       pod('postgres-0', { labels: { app: 'postgres' } }),
       pod('redis-0', { labels: { app: 'redis' } }),
     ].map((one) =>
@@ -119,6 +125,7 @@ async function run(faults: Faults = {}): Promise<Record<string, CheckRecord>> {
   )
   const bodyOf = (request: Pick<HttpRequest, 'body'>): Vote => JSON.parse(request.body ?? '{}') as Vote
   const fleet = fakeFleet(['a'], (request) => {
+    if (faults.isolatedBy !== undefined) return { dial: 'timeout' }
     if (request.kind === 'http') {
       const http = app.take(bodyOf(request))
       return { dial: 'connected', ...(http === undefined ? {} : { http }) }
@@ -212,6 +219,12 @@ describe('R4', () => {
       'R4.once': 'skipped',
       'R4.change': 'skipped',
     })
+  })
+
+  it('names the policy that isolates the vote service when nothing answers', async () => {
+    expect((await run({ isolatedBy: 'deny-all' }))['R4.accept']?.reason).toBe(
+      'POST http://10.96.0.7:8080/api/votes: timeout after 0.0 s (from pod probe-0 on a); NetworkPolicy deny-all selects vote-0',
+    )
   })
 
   it('tells what the vote service says of its queue', async () => {
