@@ -9,13 +9,14 @@ import { publishImages } from '../images/publish-images.ts'
 import { ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import type { ImageSupply } from './image-supply.ts'
+import { resolveKubernetesVersion } from './kubernetes-version.ts'
 import type { LocalRegistry } from './registry.ts'
 
 const nodeRecipe = 'kind-node'
 const registryRecipe = 'registry'
 
 /** Images and programs built from package registries, on a network that lets nothing out. */
-export function packagesSupply(): ImageSupply {
+export function packagesSupply(kubernetesVersion?: string): ImageSupply {
   let built: Promise<readonly BuiltImage[]> | undefined
   /** Once per run: even when nothing is to be done, telling so costs reading every recipe and its files. */
   const images = (host: Host, kubernetesVersion: string): Promise<readonly BuiltImage[]> => {
@@ -38,6 +39,13 @@ export function packagesSupply(): ImageSupply {
       await images(host, kubernetesVersion)
     },
     async tool(host, tool) {
+      // Where only tools are wanted nothing is prepared.
+      if (version === '')
+        version = resolveKubernetesVersion(
+          kubernetesVersion,
+          'packages',
+          await supportedKubernetesVersions(host),
+        ).version
       const path = await toolFromPackages(host, tool, version)
       const known = tool === 'kubectl' ? version : await toolVersion(host, tool)
       return { tool, path, version: known.replace(/^v/, ''), from: 'packages' }

@@ -5,5 +5,5 @@ import { registrySupply } from './registry-supply.ts'
 export async function supplyFor(context: SupplyContext): Promise<ImageSupply> {
   if (context.request.imageSource === 'registry') return registrySupply(context)
   const { packagesSupply } = await import('./packages-supply.ts')
-  return packagesSupply()
+  return packagesSupply(context.request.kubernetesVersion)
 }
