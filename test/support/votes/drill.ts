@@ -1,14 +1,15 @@
 import { randomInt } from 'node:crypto'
 import { expect } from 'vitest'
 import { exposureOf, urlResolver } from '../../../src/deploy/node-port-urls.ts'
+import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import type { DrillCluster } from '../../e2e/cluster-fixture.ts'
-import { app, deploymentKind, rolledOut } from '../drill-steps.ts'
+import { app, deploymentKind, podKind, rolledOut } from '../drill-steps.ts'
 import { recordFault } from '../fault-results.ts'
 import { sendVotes } from './client.ts'
 import { startClusterClient } from './cluster-client.ts'
 import { queueEmpty, storedBallots, storedVotes } from './database.ts'
 import { type Comparison, compareJournal, type JournalEntry } from './journal.ts'
-import { type Killed, kill, planKills, renderPlan } from './kills.ts'
+import { type Killed, killAll, planKills, renderPlan } from './kills.ts'
 import { openResultPage } from './result-page.ts'
 
 export interface VoteDrill {
@@ -41,8 +42,7 @@ export async function runKillDrill(cluster: DrillCluster, drill: VoteDrill): Pro
   try {
     await page.shows(before, pageMs)
     const sending = sendVotes({ url: vote, votes: drill.votes, perSecond: drill.perSecond, seed, voters })
-    const killing = Promise.all(plan.map(async (one) => after(one.atMs, () => kill(cluster, one))))
-    const [journal] = await Promise.all([sending, killing])
+    const [journal] = await Promise.all([sending, killAll(cluster, plan)])
     const found = await compared(cluster, journal, voters)
     const counted = new Set((await storedVotes(cluster, voters)).map((row) => row.voterId)).size
     const shown = await page.shows(before + counted, pageMs).then(
@@ -160,7 +160,7 @@ async function total(result: string): Promise<number> {
   return ((await response.json()) as { total: number }).total
 }
 
-/** As `kubectl rollout restart`; resolves when the new pods stand alone. */
+/** As `kubectl rollout restart`; resolves when the new pods stand alone and the old ones are gone. */
 async function restart(cluster: DrillCluster, name: string): Promise<void> {
   const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() }
   await cluster.kubernetes.patch(
@@ -168,6 +168,15 @@ async function restart(cluster: DrillCluster, name: string): Promise<void> {
     { spec: { template: { metadata: { annotations } } } },
   )
   await rolledOut(cluster, name, app.namespace)
+  const leaving = (pods: readonly KubeObject[]): string[] =>
+    pods.filter((pod) => pod.metadata.deletionTimestamp !== undefined).map((pod) => pod.metadata.name)
+  // The last requests are the ones that a pod may drop as it goes.
+  await cluster.kubernetes.until(
+    `the old pods of ${name} gone`,
+    podKind,
+    { ...app, labelSelector: `app=${name}` },
+    { timeoutMs: 90_000, done: (pods) => leaving(pods).length === 0, explain: (pods) => leaving(pods).join(', ') },
+  )
 }
 
 async function readScores(
@@ -195,10 +204,4 @@ async function readScores(
   })
   await Promise.all(running)
   return { requests: running.length, failures }
-}
-
-function after<T>(ms: number, run: () => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    setTimeout(() => run().then(resolve, reject), ms)
-  })
 }

@@ -30,8 +30,34 @@ export function renderPlan(seed: number, plan: readonly PlannedKill[]): string {
   return `seed ${seed}: ${plan.map(({ what, atMs }) => `${(atMs / 1000).toFixed(1)} s ${what}`).join(', ')}`
 }
 
+/**
+ * Carries the plan out, from now on; resolves when all is back. Kills of containers may overlap each other. A node goes alone: what the API says of its pods is for a
+ * while what was before, and nobody could be killed in it.
+ */
+export async function killAll(cluster: DrillCluster, plan: readonly PlannedKill[]): Promise<void> {
+  let node: Promise<unknown> = Promise.resolve()
+  const containers = new Set<Promise<unknown>>()
+  const start = (one: PlannedKill): Promise<void> => {
+    if (one.what !== 'node') {
+      const run = node.then(() => kill(cluster, one))
+      containers.add(run)
+      return run
+    }
+    const run = Promise.all([node, ...containers]).then(() => kill(cluster, one))
+    node = run
+    return run
+  }
+  await Promise.all(plan.map((one) => after(one.atMs, () => start(one))))
+}
+
+function after<T>(ms: number, run: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    setTimeout(() => run().then(resolve, reject), ms)
+  })
+}
+
 /** Kills it as a power cut would, with no signal to prepare for; resolves when it is back. */
-export async function kill(cluster: DrillCluster, { what, pick }: PlannedKill): Promise<void> {
+async function kill(cluster: DrillCluster, { what, pick }: PlannedKill): Promise<void> {
   if (what === 'node') await killNode(cluster, pick)
   else await killContainer(cluster, selectors[what])
 }
