@@ -1,18 +1,14 @@
-import { randomBytes } from 'node:crypto'
 import type { Kubernetes } from '../kubernetes/client.ts'
-import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { Timings } from '../process/timings.ts'
-import { formatSeconds, pause } from '../process/wait.ts'
+import { formatSeconds } from '../process/wait.ts'
 import { type CheckRecord, type NodeRecord, type RunRecord, recordSchema, type Verdict } from '../report/record.ts'
 import { writeReports } from '../report/write.ts'
 import { runChecks } from './engine.ts'
 import type { AppUrls, SuiteEnvironment, Target } from './environment.ts'
 import { condition } from './explain-pod.ts'
 import { judgeRun } from './judge.ts'
-import { describeOwner, removeFleet, sweepDeadRuns } from './probe-cleanup.ts'
-import { defaultProbeImage, type Fleet, startFleet } from './probe-pods.ts'
-import { loadProbeScript } from './probe-script.ts'
+import { type ProbeSession, startProbeSession } from './probe-session.ts'
 import { defaultSuites, selectChecks } from './suites.ts'
 
 export interface RunSuitesOptions {
@@ -40,72 +36,82 @@ export interface RunSuitesOptions {
   readonly stableMs?: number
   /** How long observed may differ from expected before a check is red, milliseconds. Default 15 s. */
   readonly convergeMs?: number
+  /** Given where the platform is still being made. */
+  readonly early?: EarlyStart
+}
+
+/** A run that prepares itself while what it is to prove is being made. */
+export interface EarlyStart {
+  /** Every node is Ready and the probe image can be pulled: the probe pods start. */
+  readonly probesReady: Promise<unknown>
+  /** The checks and their clock start, with what is known only then. Its rejection is the run's, once the pods are gone. */
+  readonly begin: Promise<Pick<RunSuitesOptions, 'urls' | 'expected'>>
 }
 
 const defaultTimeoutMs = 600_000
 const fleetMs = 120_000
 /** After its deadline a run still cleans up; only then may another run take its namespace for a dead run's. */
 const graceMs = 300_000
-const settleMs = 1_000
+/** So long may the platform take while probe pods wait for it. */
+const earlyMs = 1_800_000
 
 /**
  * Runs suites of checks against a cluster and judges the run. The record is the result, also when things are red: this rejects only for inputs that
  * make no sense (InputError) and for defects. Leaves nothing behind in the cluster; what a killed run left is swept by the next one.
  */
 export async function runSuites(host: Host, options: RunSuitesOptions): Promise<RunRecord> {
-  return host.timings.phase('assert', () => run(host, options))
+  const { early, kubernetes } = options
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
+  const session = startProbeSession(host, {
+    kubernetes,
+    cleanup: options.cleanup ?? kubernetes,
+    lifeMs: timeoutMs + graceMs + (early === undefined ? 0 : earlyMs),
+    startMs: Math.min(fleetMs, timeoutMs),
+    namespace: options.probeNamespace,
+    image: options.probeImage,
+  })
+  try {
+    early?.begin.catch(() => {})
+    if (early !== undefined && suitesOf(options).some((suite) => suitesWithProbes.includes(suite)))
+      session.prepare(early.probesReady)
+    const late = await early?.begin
+    return await host.timings.phase('assert', () => run(host, { ...options, ...late }, session))
+  } finally {
+    await session.end()
+  }
 }
 
-async function run(host: Host, options: RunSuitesOptions): Promise<RunRecord> {
+/** Those that look from inside of the cluster, always. */
+const suitesWithProbes: readonly string[] = ['readiness', 'dns', 'service-routing']
+
+function suitesOf({ suites = [], target }: RunSuitesOptions): readonly string[] {
+  return suites.length > 0 ? suites : defaultSuites(target)
+}
+
+async function run(host: Host, options: RunSuitesOptions, session: ProbeSession): Promise<RunRecord> {
   const { kubernetes, target, namespace } = options
   const startedAt = host.clock.now()
   const timings = new Timings(host.clock)
-  const nonce = randomBytes(5).toString('hex')
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
   const requested = options.suites ?? []
-  const suites = requested.length > 0 ? requested : defaultSuites(target)
-  const place = {
-    nonce,
-    namespace: options.probeNamespace ?? `k8s-platform-probe-${nonce}`,
-    ownNamespace: options.probeNamespace === undefined,
-  }
-  let fleet: Promise<Fleet> | undefined
-
+  const suites = suitesOf(options)
   const environment: SuiteEnvironment = {
     kubernetes,
     target,
     namespace,
-    nonce,
+    nonce: session.nonce,
     expected: options.expected ?? {},
     stableMs: options.stableMs ?? 10_000,
     convergeMs: options.convergeMs ?? 15_000,
     ...(options.urls === undefined ? {} : { urls: options.urls }),
-    fleet() {
-      fleet ??= timings.phase('probe pods', async () =>
-        startFleet(host, {
-          kubernetes,
-          timeoutMs: Math.min(fleetMs, timeoutMs),
-          setup: {
-            ...place,
-            image: options.probeImage ?? defaultProbeImage,
-            script: await loadProbeScript(host.paths.assets),
-            expiresAt: new Date(startedAt.getTime() + timeoutMs + graceMs),
-            activeSeconds: Math.ceil((timeoutMs + graceMs) / 1000),
-            owner: await describeOwner(process.pid),
-          },
-        }),
-      )
-      return fleet
-    },
+    fleet: once(() => timings.phase('probe pods', () => session.fleet())),
   }
   const checks = selectChecks(suites, environment)
-  const cleanup = options.cleanup ?? kubernetes
-  const swept = sweep(host, cleanup, place, startedAt)
   let records: CheckRecord[]
   try {
     records = await runChecks(host, checks, { timeoutMs, onRecord: (record) => tell(host, record) })
   } finally {
-    await timings.phase('clean up', () => Promise.all([swept, cleanUp(host, cleanup, fleet, place)]))
+    await timings.phase('clean up', () => session.end())
   }
   for (const record of records) {
     timings.add({
@@ -123,7 +129,7 @@ async function run(host: Host, options: RunSuitesOptions): Promise<RunRecord> {
   })
   const result: RunRecord = {
     schema: recordSchema,
-    run: nonce,
+    run: session.nonce,
     startedAt: startedAt.toISOString(),
     durationMs: Math.round(timings.elapsedMs()),
     target,
@@ -147,31 +153,11 @@ function tell(host: Host, record: CheckRecord): void {
   host.log.info(line)
 }
 
-type Place = Parameters<typeof removeFleet>[1]
-
-/** Beside the checks: what a killed run left must not wait for the end of this one. That it may not look there says nothing about the cluster. */
-async function sweep(host: Host, kubernetes: Kubernetes, place: Place, startedAt: Date): Promise<void> {
-  try {
-    const removed = await sweepDeadRuns(kubernetes, place, startedAt)
-    if (removed.length > 0) host.log.notice(`removed what an earlier run left behind: ${removed.join(', ')}`)
-  } catch (error) {
-    host.log.debug(`not looked for what earlier runs left behind: ${messageOf(error)}`)
-  }
-}
-
-async function cleanUp(
-  host: Host,
-  kubernetes: Kubernetes,
-  fleet: Promise<Fleet> | undefined,
-  place: Place,
-): Promise<void> {
-  if (fleet === undefined) return
-  try {
-    // When the run was cut short, they may still be on their way. After a cancellation the runner leaves us only seconds.
-    await Promise.race([fleet.catch(() => {}), pause(settleMs, new AbortController().signal)])
-    await removeFleet(kubernetes, place)
-  } catch (error) {
-    host.log.warning(`the probe pods in namespace ${place.namespace} may be left behind: ${messageOf(error)}`)
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
   }
 }
 

@@ -1,3 +1,4 @@
+import type { RunSuitesOptions } from '../assert/run-suites.ts'
 import { type SetupOptions, type SetupResult, setupCluster } from '../cluster/create-cluster.ts'
 import type { ImageSource } from '../cluster/provider.ts'
 import { findHelm } from '../deploy/find-programs.ts'
@@ -68,6 +69,9 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
 
   const beside: Promise<unknown>[] = []
   let app: Promise<VotingAppDeployment | undefined> | undefined
+  let proof: Promise<RunRecord | undefined> | undefined
+  const begin = Promise.withResolvers<Pick<RunSuitesOptions, 'urls' | 'expected'>>()
+  begin.promise.catch(() => {})
   const start = (kubeconfig: string, context: string, imagesReady: Promise<void>): void => {
     if (giveUp.signal.aborted) return
     const target = { kubeconfig, context }
@@ -91,6 +95,17 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
       )
       beside.push(app)
     }
+    if (reached('assert')) {
+      proof = run(
+        proveSuites(inner, settings.assertions, {
+          ...target,
+          target: 'voting-app',
+          namespace: settings.app.namespace,
+          reportDir: options.reportDir,
+          early: { imagesReady, begin: begin.promise },
+        }),
+      )
+    }
   }
 
   const request = requestOf(settings, { name: options.clusterName, imageSource: options.imageSource })
@@ -107,22 +122,24 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
   making = false
   if (made.status === 'rejected') giveUp.abort(made.reason)
   await Promise.all([...early, ...beside])
-  if (made.status === 'rejected') throw made.reason
-  // The cancellation of the others is a consequence: the first failure is the cause.
-  if (failures.length > 0) throw failures[0]
+  if (made.status === 'rejected' || failures.length > 0) {
+    // The cancellation of the others is a consequence: the first failure is the cause.
+    const cause = made.status === 'rejected' ? made.reason : failures[0]
+    begin.reject(cause)
+    // Its probe pods go first.
+    await proof
+    throw cause
+  }
   const cluster = made.value
   const deployed = await app
   if (deployed === undefined) return { cluster }
-  if (!reached('assert')) return { cluster, app: deployed }
+  if (proof === undefined) return { cluster, app: deployed }
   const { voteUrl, resultUrl } = deployed
-  const record = await proveSuites(host, settings.assertions, {
-    kubeconfig: cluster.kubeconfig,
-    context: cluster.context,
-    target: 'voting-app',
-    namespace: deployed.namespace,
-    reportDir: options.reportDir,
+  begin.resolve({
     expected: { nodes: cluster.nodes.length },
     ...(voteUrl === undefined || resultUrl === undefined ? {} : { urls: { vote: voteUrl, result: resultUrl } }),
   })
+  const record = await proof
+  if (record === undefined) throw failures[0]
   return { cluster, app: deployed, record }
 }

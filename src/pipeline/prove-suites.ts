@@ -1,6 +1,8 @@
-import { type RunSuitesOptions, runSuites } from '../assert/run-suites.ts'
+import { condition } from '../assert/explain-pod.ts'
+import { type EarlyStart, type RunSuitesOptions, runSuites } from '../assert/run-suites.ts'
 import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
 import type { Host } from '../process/host.ts'
+import { silentLogger } from '../process/log.ts'
 import type { RunRecord } from '../report/record.ts'
 import type { Settings } from '../spec/settings.ts'
 
@@ -9,17 +11,29 @@ export interface ProofOptions
   readonly kubeconfig: string
   readonly context?: string
   readonly reportDir: string
+  /** Given where the platform is still being made: probe pods start beside it. */
+  readonly early?: Pick<EarlyStart, 'begin'> & { readonly imagesReady: Promise<unknown> }
 }
 
 /** Runs the suites that the settings ask for against a cluster. */
 export async function proveSuites(
   host: Host,
   { suites, suitesByName, failOn, allowSkip, timeoutMs }: Settings['assertions'],
-  { kubeconfig, context, ...options }: ProofOptions,
+  { kubeconfig, context, early, ...options }: ProofOptions,
 ): Promise<RunRecord> {
   const target = { kubeconfig, ...(context === undefined ? {} : { context }) }
+  // As soon as its rejection can be anybody's.
+  early?.begin.catch(() => {})
   return await runSuites(host, {
     ...options,
+    ...(early === undefined
+      ? {}
+      : {
+          early: {
+            begin: early.begin,
+            probesReady: Promise.all([early.imagesReady, nodesReady(host, target, timeoutMs)]),
+          },
+        }),
     kubernetes: await createKubernetes(host, target),
     // Probe pods are removed also when the run is cancelled.
     cleanup: await createKubernetes({ ...host, signal: new AbortController().signal }, target),
@@ -29,4 +43,23 @@ export async function proveSuites(
     failOn,
     timeoutMs,
   })
+}
+
+/** Before that, a node without a probe pod would be a finding. Says nothing: the cluster's own gate tells what it waits for. */
+async function nodesReady(
+  host: Host,
+  target: { readonly kubeconfig: string; readonly context?: string },
+  timeoutMs: number,
+): Promise<void> {
+  const kubernetes = await createKubernetes({ ...host, log: silentLogger }, target)
+  await kubernetes.until(
+    'nodes for the probe pods',
+    { apiVersion: 'v1', kind: 'Node' },
+    {},
+    {
+      timeoutMs,
+      done: (nodes) => nodes.length > 0 && nodes.every((node) => condition(node, 'Ready')?.status === 'True'),
+      explain: (nodes) => `${nodes.length} nodes, not all of them Ready`,
+    },
+  )
 }

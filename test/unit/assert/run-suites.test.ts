@@ -181,6 +181,41 @@ describe('runSuites', () => {
     expect(cleanup.deleted).toEqual([`Namespace k8s-platform-probe-${record.run}`])
   })
 
+  it('starts its probes beside the making of the platform, and the checks when that is done', async () => {
+    const kubernetes = cluster([node('a', true)])
+    const begin = Promise.withResolvers<{ expected: { nodes: number } }>()
+    const started = Promise.withResolvers<void>()
+    const apply = kubernetes.apply
+    kubernetes.apply = async (applied) => {
+      if (applied.kind === 'Pod') started.resolve()
+      return apply(applied)
+    }
+    const early = { probesReady: Promise.resolve(), begin: begin.promise }
+    const running = runSuites(await builtHost(), { ...options, kubernetes, suites: ['readiness'], early })
+    await started.promise
+    begin.resolve({ expected: { nodes: 2 } })
+    const record = await running
+    expect(record.checks.find(({ id }) => id === 'R1.nodes')?.reason).toContain('2')
+    expect(record.checks.find(({ id }) => id === 'R1.probes')?.verdict).toBe('pass')
+  })
+
+  it('removes probes that started early when there is no platform to prove', async () => {
+    const kubernetes = cluster([node('a', true)])
+    const begin = Promise.withResolvers<object>()
+    const started = Promise.withResolvers<void>()
+    const apply = kubernetes.apply
+    kubernetes.apply = async (applied) => {
+      if (applied.kind === 'Pod') started.resolve()
+      return apply(applied)
+    }
+    const early = { probesReady: Promise.resolve(), begin: begin.promise }
+    const running = runSuites(await builtHost(), { ...options, kubernetes, suites: ['dns'], early })
+    await started.promise
+    begin.reject(new Error('no cluster'))
+    await expect(running).rejects.toThrow('no cluster')
+    expect(kubernetes.deleted).toEqual([expect.stringMatching(/^Namespace k8s-platform-probe-/)])
+  })
+
   it('fails a suite that was asked for and does not apply', async () => {
     const kubernetes = cluster([node('a', true)])
     const record = await runSuites(await builtHost(), { ...options, kubernetes, suites: ['vote-flow'] })
