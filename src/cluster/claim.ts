@@ -3,6 +3,7 @@ import { ToolkitError } from '../process/errors.ts'
 import { withFileLock } from '../process/file-lock.ts'
 import type { Host } from '../process/host.ts'
 import { isLeftover, sweepLeftovers } from './leftovers.ts'
+import { livenessOf } from './owner.ts'
 import { type ClusterState, claimState, readState } from './state.ts'
 import { teardownCluster } from './teardown.ts'
 
@@ -33,7 +34,7 @@ async function claimAlone(host: Host, state: ClusterState, mayReuse: boolean): P
       if (present.phase === 'failed' && present.owner.kind === 'person') {
         host.log.info(`cluster ${state.name} failed when it was made; starting afresh`)
         await teardownCluster(host, state.name)
-      } else if (await isLeftover(present)) {
+      } else if ((await isLeftover(present)) || (await isOwnWreck(present, state))) {
         await teardownCluster(host, state.name)
       } else if (mayReuse && present.phase === 'ready' && present.requestKey === state.requestKey) {
         return present
@@ -46,6 +47,13 @@ async function claimAlone(host: Host, state: ClusterState, mayReuse: boolean): P
   }
   const present = await readState(host, state.name)
   throw exists(present ?? state, state)
+}
+
+/** Half made by an earlier step of the same job, which is over: a second try needs the name. */
+async function isOwnWreck({ phase, owner, maker }: ClusterState, wanted: ClusterState): Promise<boolean> {
+  const same = owner.bootId === wanted.owner.bootId && owner.pid === wanted.owner.pid
+  if (phase === 'ready' || maker === undefined || !same || owner.startTime !== wanted.owner.startTime) return false
+  return (await livenessOf(maker)) === 'dead'
 }
 
 function exists(present: ClusterState, wanted: ClusterState): ToolkitError {

@@ -256,6 +256,16 @@ describe('claimCluster', () => {
     expect((await readState(host, 'demo'))?.phase).toBe('creating')
   })
 
+  it('takes a name again that an earlier step of the job has failed with, once that step is over', async () => {
+    const host = testHost({ exec: nothing() })
+    const wanted = await here('demo', { phase: 'creating' })
+    const folder = join(host.paths.temp, 'demo')
+    await saveState(host, { ...wanted, folder, phase: 'failed', maker: wanted.owner })
+    await expect(claimCluster(host, wanted, false)).rejects.toMatchObject({ code: 'CLUSTER_EXISTS' })
+    await saveState(host, { ...wanted, folder, phase: 'failed', maker: { ...wanted.owner, startTime: '1' } })
+    expect(await claimCluster(host, wanted, false)).toBeUndefined()
+  })
+
   it('lets one of two that find what a dead run left have the name', async () => {
     const host = testHost({ exec: nothing() })
     await saveState(host, stateOf({ name: 'demo', folder: join(host.paths.temp, 'demo') }))

@@ -1,0 +1,104 @@
+import { messageOf } from '../../src/process/errors.ts'
+import {
+  clusterJob,
+  type Fault,
+  faultMeaning,
+  type LifeCycleHost,
+  leftOf,
+  type Phase,
+  phases,
+  strike,
+  surroundings,
+} from './life-cycle.ts'
+import type { JobRun, RunnerJob } from './runner.ts'
+
+/** One row of the matrix: where it is hit and how, and what must be true then. */
+export interface Drill {
+  readonly phase: keyof typeof phases
+  readonly fault: Fault
+}
+
+/** What every drill must show; the table of docs/reliability.md quotes it. */
+export function expectationOf({ fault }: Drill): string {
+  return fault === 'runner killed'
+    ? 'the next run of that name removes what is left, and leaves nothing itself'
+    : `${fault === 'cancelled' ? 'the step ends within 7.5 s; ' : ''}the post step leaves nothing`
+}
+
+/** Every fault in every phase; a post step is not cancelled by the runner, and has nothing running beside it. */
+export function drillsOf(): Drill[] {
+  const faults = Object.keys(faultMeaning) as Fault[]
+  return (Object.keys(phases) as (keyof typeof phases)[]).flatMap((phase) =>
+    faults
+      .filter((fault) => phase !== 'teardown' || fault === 'step killed' || fault === 'runner killed')
+      .map((fault) => ({ phase, fault })),
+  )
+}
+
+export function drillName({ phase, fault }: Drill): string {
+  return `${phases[phase].name}: ${faultMeaning[fault]}`
+}
+
+/** Changes to the jobs of a drill. */
+export interface DrillOptions {
+  readonly env?: Readonly<Record<string, string>>
+  /** The next run makes its cluster to the end instead of being cancelled once the host is clean. */
+  readonly full?: true
+}
+
+/**
+ * Strikes, lets the post step or the next run clean up, and looks. Resolves with what was wrong, empty when the drill held.
+ */
+export async function runDrill(
+  host: LifeCycleHost,
+  { phase, fault }: Drill,
+  options: DrillOptions = {},
+): Promise<string[]> {
+  const before = await surroundings()
+  const where: Phase = phases[phase]
+  const changes = options.env === undefined ? {} : { env: options.env }
+  const job = clusterJob(host, where.with, changes)
+  const run = await strike(job, where, fault)
+  const wrong: string[] = []
+  if (run !== undefined && where.step === 'Main cluster') wrong.push(...wrongWith(run, fault))
+  // A post step that was killed, or never ran: whoever comes next on this host.
+  if (run === undefined || where.step === 'Post cluster' || options.full)
+    wrong.push(...(await nextRun(host, changes, options.full)))
+  wrong.push(...(await leftOf(host, before)))
+  return wrong.length === 0 ? [] : [...wrong, `log: ${job.log().slice(-3_000)}`]
+}
+
+/** What a run that was struck should not show, though nothing is left of it. */
+export function wrongWith(run: JobRun, fault: Fault): string[] {
+  const main = run.steps.find(({ stage }) => stage === 'Main')
+  const post = run.steps.find(({ stage }) => stage === 'Post')
+  const errors = main?.commands.filter(({ name }) => name === 'error') ?? []
+  const warnings = post?.commands.filter(({ name }) => name === 'error' || name === 'warning') ?? []
+  return [
+    ...(post?.code === 0 ? [] : [`the post step ended with ${post?.code ?? post?.signal}`]),
+    ...warnings.map(({ message }) => `the post step warned: ${message}`),
+    ...(fault === 'cancelled'
+      ? [
+          ...(main?.sent.join() === 'SIGINT' ? [] : [`the step needed ${main?.sent.join(', ')}`]),
+          ...(main?.code === 130 ? [] : [`the cancelled step ended with ${main?.code ?? main?.signal}`]),
+          ...errors.map(({ message }) => `a cancelled step told an error: ${message}`),
+        ]
+      : []),
+  ]
+}
+
+/**
+ * Another job on this host: as it gets its own cluster on record all that dead jobs left is gone. It is cancelled there, which saves making one, unless it is to show that it
+ * can be made.
+ */
+async function nextRun(host: LifeCycleHost, changes: Partial<RunnerJob>, full: boolean | undefined): Promise<string[]> {
+  const next = clusterJob(host, { logs: 'never' }, changes)
+  try {
+    const run = full === true ? await next.done : await strike(next, phases.network, 'cancelled')
+    if (run === undefined) return ['the next run has no end']
+    if (full === true) return run.result === 'success' ? [] : [`the next run: ${run.result}: ${next.log()}`]
+    return wrongWith(run, 'cancelled').map((text) => `next run: ${text}`)
+  } catch (error) {
+    return [`next run: ${messageOf(error)}`]
+  }
+}
