@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process'
 import { readdir, stat } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type SetupResult, setupCluster } from '../../src/cluster/create-cluster.ts'
 import { currentOwner } from '../../src/cluster/owner.ts'
@@ -8,6 +6,7 @@ import type { ClusterRequest } from '../../src/cluster/provider.ts'
 import { leaseReasons } from '../../src/cluster/readiness-nodes.ts'
 import { readState } from '../../src/cluster/state.ts'
 import { teardownCluster } from '../../src/cluster/teardown.ts'
+import { sealStatus } from '../../src/engine/seal.ts'
 import type { Kubernetes } from '../../src/kubernetes/client.ts'
 import { createKubernetes } from '../../src/kubernetes/create-kubernetes.ts'
 import { installMetricsServer } from '../../src/platform/metrics-server.ts'
@@ -15,8 +14,6 @@ import { cacheFolder } from '../../src/process/environment.ts'
 import type { Host } from '../../src/process/host.ts'
 import { waitFor } from '../../src/process/wait.ts'
 import { recordingLogger, testHost } from '../support/test-host.ts'
-
-const creator = fileURLToPath(new URL('../support/create-cluster-process.ts', import.meta.url))
 
 const log = recordingLogger()
 const base = testHost({ log, env: process.env as Record<string, string> })
@@ -168,6 +165,17 @@ describe('a cluster from packages', () => {
     await expect(setup(requestFor(name, 1))).rejects.toMatchObject({ code: 'CLUSTER_EXISTS' })
   })
 
+  it('is sealed and started again after what a reboot does to it', async () => {
+    const containers = await traces(name)
+    await docker('kill', ...containers)
+    await host.exec.run('nft', ['delete', 'table', 'inet', 'k8s_platform_seal'], { quiet: true })
+    expect(await sealStatus(host)).toMatchObject({ sealed: false })
+    expect(await setup(requestFor(name, 1), true)).toMatchObject({ reused: true })
+    expect(await sealStatus(host)).toMatchObject({ sealed: true })
+    const running = (await docker('ps', '--format', '{{.Names}}')).split('\n')
+    expect(running).toEqual(expect.arrayContaining(containers))
+  })
+
   it('names a node whose kubelet is dead, with evidence, and keeps the cluster', async () => {
     await docker('exec', `${name}-worker`, 'systemctl', 'stop', 'kubelet')
     // The heartbeat goes stale 40 s after the kubelet's death, while the Ready condition still says True for some of that time.
@@ -199,70 +207,6 @@ describe('a cluster from packages', () => {
     )
     expect(await traces(name)).toEqual([])
     expect(await teardownCluster(host, name)).toEqual([])
-  })
-})
-
-describe('two clusters of one node at once', () => {
-  const names = ['kp-e2e-one', 'kp-e2e-two']
-
-  afterAll(async () => {
-    for (const name of names) await teardownCluster(host, name)
-  })
-
-  it('do not disturb each other, and run pods on their only node', async () => {
-    const clusters = await Promise.all(names.map((name) => setup(requestFor(name, 0))))
-    const ports = clusters.flatMap((cluster) => [...Object.values(cluster.hostPorts), cluster.registry])
-    expect(new Set(ports).size).toBe(10)
-    expect(new Set(clusters.map((cluster) => cluster.loadBalancerRange)).size).toBe(2)
-    for (const cluster of clusters) {
-      expect(cluster.nodes).toMatchObject([{ role: 'control-plane' }])
-      const kubernetes = await createKubernetes(host, { kubeconfig: cluster.kubeconfig })
-      await kubernetes.create(podOf('scheduled', 'docker.io/library/busybox:1.35', undefined))
-      await kubernetes.until(
-        'a pod runs',
-        { apiVersion: 'v1', kind: 'Pod' },
-        { namespace: 'default', fieldSelector: 'metadata.name=scheduled' },
-        {
-          timeoutMs: 60_000,
-          done: (pods) => pods[0]?.['status']?.phase === 'Running',
-          explain: (pods) => JSON.stringify(pods[0]?.['status'] ?? 'no pod'),
-        },
-      )
-    }
-    await teardownCluster(host, names[0] ?? '')
-    expect(await setup(requestFor(names[1] ?? '', 0), true)).toMatchObject({ reused: true })
-  })
-})
-
-describe('a creation that is killed', () => {
-  const name = 'kp-e2e-killed'
-
-  afterAll(async () => {
-    await teardownCluster(host, name)
-  })
-
-  it('is cleaned up by the next run', async () => {
-    const child = spawn(
-      process.execPath,
-      [creator, JSON.stringify({ paths: host.paths, request: requestFor(name, 0) })],
-      {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    )
-    // The line comes when the node containers run: as much as can be left behind.
-    await new Promise<void>((resolve, reject) => {
-      child.stdout.on('data', (chunk: Buffer) => chunk.toString().includes('Writing configuration') && resolve())
-      child.on('exit', () => reject(new Error('the creation ended before it could be killed')))
-    })
-    child.removeAllListeners('exit')
-    const ended = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGKILL')
-    await ended
-    expect((await readState(host, name))?.phase).toBe('creating')
-    expect(await traces(name)).toContain(`${name}-control-plane`)
-    expect(await setup(requestFor(name, 0))).toMatchObject({ reused: false })
-    expect(await teardownCluster(host, name)).toContain(`container ${name}-control-plane`)
-    expect(await traces(name)).toEqual([])
   })
 })
 
