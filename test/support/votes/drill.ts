@@ -78,11 +78,14 @@ export async function runRolloutDrill(cluster: DrillCluster, perSecond: number):
   const seed = seedOf()
   const voters = `rollout${seed}`
   const { vote, result } = await addresses(cluster)
-  const page = await openResultPage(result)
-  const client = await startClusterClient(cluster, `${voters}-pod`)
+  const before = await total(result)
   const stop = new AbortController()
+  const page = await openResultPage(result)
+  const client = await startClusterClient(cluster, `${voters}-pod`).catch(async (error: unknown) => {
+    await page.close()
+    throw error
+  })
   try {
-    const before = await total(result)
     const reading = readScores(result, perSecond, stop.signal)
     const sending = sendVotes({
       url: vote,
