@@ -111,7 +111,7 @@ export function rightsText(): string {
     'k8s-platform assert --print-rbac --target generic --namespace shop | kubectl apply -f -',
     '```',
     '',
-    `It lives in the namespace \`${defaultProbeNamespace}\`, or the one of \`--probe-namespace\`, under Pod Security \`restricted\`; give the same as \`probe-namespace\` to the run. A check that lacks a right is inconclusive and says which.`,
+    `It lives in the namespace \`${defaultProbeNamespace}\`, or the one of \`--probe-namespace\`, under Pod Security \`restricted\`; give the same as \`probe-namespace\` to the run. Its kubeconfig is yours with the token of \`kubectl -n ${defaultProbeNamespace} create token ${rbacName}\` in the place of your credentials. A check that lacks a right is inconclusive and says which.`,
     '',
     permissionTable(permissions),
     '',
