@@ -1,4 +1,4 @@
-import { clusterInputs, specInputs } from '../../src/action/common-inputs.ts'
+import { clusterInputs, helmInputs, specInputs } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
 
 export const contract = defineAction({
@@ -38,6 +38,7 @@ export const contract = defineAction({
       description: 'Deadline for Helm and the rollout. Images have 15 minutes of their own before it. Default: `5m`.',
       example: '8m',
     },
+    ...helmInputs,
   },
   outputs: {
     'vote-url': 'URL of the page to vote on.',

@@ -1,4 +1,4 @@
-import { imageSourceOf, jobSettings, targetCluster } from '../../src/action/job-settings.ts'
+import { helmChoiceOf, imageSourceOf, jobSettings, targetCluster } from '../../src/action/job-settings.ts'
 import { runAction } from '../../src/action/run.ts'
 import { deployVotingApp } from '../../src/voting-app/deploy.ts'
 import { contract } from './contract.ts'
@@ -16,6 +16,7 @@ await runAction(contract, async (context) => {
       images,
       imageSource,
       timeoutMs,
+      helmChoice: helmChoiceOf(settings, inputs['helm-version']),
       ...(values === undefined ? {} : { valuesFile: values }),
     }),
   )

@@ -1,4 +1,4 @@
-import { clusterInputs } from '../../src/action/common-inputs.ts'
+import { clusterInputs, helmInputs } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
 import { deployProblems } from '../../src/deploy/deploy-source.ts'
 
@@ -96,6 +96,7 @@ export const contract = defineAction({
       description: 'Let the server judge everything, tell what would change, and change nothing.',
       example: 'true',
     },
+    ...helmInputs,
     timeout: {
       type: 'duration',
       default: '5m',

@@ -1,4 +1,4 @@
-import { imageSourceOf, jobSettings, targetCluster } from '../../src/action/job-settings.ts'
+import { helmChoiceOf, imageSourceOf, jobSettings, targetCluster } from '../../src/action/job-settings.ts'
 import { runAction } from '../../src/action/run.ts'
 import { deploy } from '../../src/deploy/deploy.ts'
 import { renderDeployment, summarizeObjects } from '../../src/deploy/deploy-report.ts'
@@ -23,7 +23,7 @@ await runAction(contract, async (context) => {
   const done = await deploy(
     host,
     request,
-    deployTools(host, () => imageSourceOf(host, settings, target)),
+    deployTools(host, () => imageSourceOf(host, settings, target), helmChoiceOf(settings, inputs['helm-version'])),
   )
   outputs.set('urls', done.urls)
   outputs.set('revision', done.revision)

@@ -26,6 +26,28 @@ export const clusterInputs = {
   },
 } as const
 
+/** For actions that may have to download helm. */
+export const helmInputs = {
+  'download-base-url': {
+    type: 'string',
+    spec: 'cluster.downloadBaseUrl',
+    description:
+      "Replaces scheme and host of helm's download; its digest is checked all the same. Default: where the project publishes it.",
+    example: 'https://mirror.example.com/releases',
+    pattern: { regex: /^https?:\/\/[^\s]+$/, allowed: 'an http or https URL' },
+  },
+  'helm-version': {
+    type: 'string',
+    description:
+      'Exact version of helm, with the digest of its archive if it is not the one that is pinned here, or `preinstalled` for what PATH has. Default: the pinned one.',
+    example: 'preinstalled',
+    pattern: {
+      regex: /^(preinstalled|v?\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?)$/,
+      allowed: 'an exact version, <version>@sha256:<64 hex digits>, or preinstalled',
+    },
+  },
+} as const
+
 export const cleanupInput = {
   type: 'choice',
   of: ['auto', 'always', 'on-success', 'never'],

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { ImageSource } from '../cluster/provider.ts'
 import { listStates } from '../cluster/state.ts'
+import type { HelmChoice } from '../deploy/helm-program.ts'
 import { chooseImageSource } from '../pipeline/choose-image-source.ts'
 import { InputError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
@@ -22,6 +23,15 @@ export async function jobSettings(context: {
     givenAs: context.givenAs,
     defaultImageSource: 'registry',
   })
+}
+
+/** What `download-base-url` and `helm-version` say of helm. */
+export function helmChoiceOf(settings: Settings, version: string | undefined): HelmChoice {
+  const { downloadBaseUrl } = settings.cluster
+  return {
+    ...(downloadBaseUrl === undefined ? {} : { downloadBaseUrl }),
+    ...(version === undefined ? {} : { version }),
+  }
 }
 
 export interface TargetCluster {

@@ -1,4 +1,5 @@
 import { InputError } from '../process/errors.ts'
+import { parseImageReference } from './image-reference.ts'
 
 /** The registries whose images a node may ask for by their upstream name. */
 export const mirroredHosts = ['docker.io', 'ghcr.io', 'quay.io', 'registry.k8s.io', 'public.ecr.aws', 'gcr.io'] as const
@@ -46,16 +47,32 @@ export function parseRegistryMirrors(text: string | undefined): RegistryMirrors 
   return mirrors
 }
 
+/** Host and nodes use a mirror by one URL, and to a node the loopback is the node. @throws InputError */
+export function refuseLoopback(mirrors: RegistryMirrors): void {
+  const problems = [...new Set(Object.values(mirrors))]
+    .filter((url) => /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|.*\.localhost)$/.test(new URL(url).hostname))
+    .map((url) => ({
+      name: 'registry-mirror',
+      value: url,
+      problem: 'is an address that means the node itself inside of a node',
+      allowed: "a name or address of this machine that its containers reach, such as Docker's gateway address",
+      example: 'https://172.17.0.1:5443',
+    }))
+  if (problems.length > 0) throw new InputError(problems)
+}
+
 /**
  * The name under which the host's Docker pulls an image through its mirror, or the name itself where there is none.
  * `docker.io/kindest/node:v1@sha256:…` with docker.io=https://m/dh becomes `m/dh/kindest/node:v1@sha256:…`.
  */
 export function mirroredImage(image: string, mirrors: RegistryMirrors): string {
-  const slash = image.indexOf('/')
-  const mirror = mirrors[image.slice(0, slash)]
-  if (slash === -1 || mirror === undefined) return image
+  const reference = parseImageReference(image)
+  const mirror = reference === undefined ? undefined : mirrors[reference.host]
+  if (reference === undefined || mirror === undefined) return image
   const { host, pathname } = new URL(mirror)
-  return `${host}${pathname.replace(/\/+$/, '')}${image.slice(slash)}`
+  // A tag beside a digest is for people, and stays.
+  const version = /(?:[:@][^/]*)?$/.exec(image)?.[0] ?? ''
+  return `${host}${pathname.replace(/\/+$/, '')}/${reference.repository}${version}`
 }
 
 /** The containerd configuration of one registry host: `/etc/containerd/certs.d/<host>/hosts.toml`. */

@@ -7,7 +7,7 @@ import { parseToolVersion } from '../tools/tool-request.ts'
 import { clusterNameProblem } from './cluster-name.ts'
 import { isPortFree } from './host-ports.ts'
 import { limitsToRaise } from './inotify.ts'
-import { parseRegistryMirrors } from './mirrors.ts'
+import { parseRegistryMirrors, refuseLoopback } from './mirrors.ts'
 import type { ClusterRequest } from './provider.ts'
 
 /**
@@ -114,7 +114,7 @@ export function requestProblems(request: ClusterRequest): Problem[] {
     })
   }
   problems.push(
-    ...collect(() => parseRegistryMirrors(request.registryMirror)),
+    ...collect(() => refuseLoopback(parseRegistryMirrors(request.registryMirror))),
     ...collect(() => parseToolVersion('provider-version', 'kind', request.providerVersion)),
     ...collect(() => {
       if (request.kubectlVersion !== 'server' && request.kubectlVersion !== 'none') {

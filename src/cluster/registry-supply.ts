@@ -5,11 +5,10 @@ import type { ToolName } from '../tools/pinned-tools.ts'
 import { parseToolVersion } from '../tools/tool-request.ts'
 import { networkExists } from './docker.ts'
 import { imageExists } from './docker-images.ts'
+import { pullOnHost } from './image-pull.ts'
 import type { ImageSupply, SupplyContext } from './image-supply.ts'
 import { mirroredImage, parseRegistryMirrors } from './mirrors.ts'
 import { kindNodeImages, registryImage } from './node-images.ts'
-
-const pullMs = 900_000
 
 /** kind's own network, which it makes itself: other tools expect nodes there. */
 const kindNetwork = 'kind'
@@ -20,8 +19,7 @@ export function registrySupply(context: SupplyContext): ImageSupply {
   const mirrors = parseRegistryMirrors(request.registryMirror)
   const pull = async (host: Host, image: string): Promise<string> => {
     const name = mirroredImage(image, mirrors)
-    if (!(await imageExists(host, name)))
-      await host.exec.run('docker', ['pull', '--quiet', name], { timeoutMs: pullMs })
+    if (!(await imageExists(host, name))) await pullOnHost(host, name)
     return name
   }
   return {

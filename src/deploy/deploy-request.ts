@@ -2,6 +2,7 @@ import type { ImageSource } from '../cluster/provider.ts'
 import type { Host } from '../process/host.ts'
 import type { DeployRequest, DeployTools } from './deploy.ts'
 import { defaultRelease, type SourceInputs, sourceOf } from './deploy-source.ts'
+import type { HelmChoice } from './helm-program.ts'
 import { parseJobImages } from './job-images.ts'
 import { parseSetValues } from './set-values.ts'
 
@@ -47,10 +48,10 @@ export function deployRequest(host: Pick<Host, 'env' | 'log'>, inputs: DeployInp
 }
 
 /** The programs by the image source, which is found out only when one of them is needed. */
-export function deployTools(host: Host, imageSource: () => Promise<ImageSource>): DeployTools {
+export function deployTools(host: Host, imageSource: () => Promise<ImageSource>, choice: HelmChoice = {}): DeployTools {
   return {
-    helm: async () => (await import('./find-programs.ts')).findHelm(host, await imageSource()),
-    kubectl: async () => (await import('./find-programs.ts')).findKubectl(host, await imageSource()),
+    helm: async () => (await import('./find-programs.ts')).findHelm(host, await imageSource(), choice),
+    kubectl: async () => (await import('./find-programs.ts')).findKubectl(host, await imageSource(), choice),
     loadImages: async (...request) => (await import('../cluster/load-images.ts')).loadImages(...request),
   }
 }

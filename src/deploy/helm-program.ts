@@ -1,8 +1,10 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import { UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { download } from '../tools/download.ts'
 import { sha256OfFile } from '../tools/file-digest.ts'
+import { firstOnPath } from '../tools/find-tool.ts'
 import { type Architecture, supportedArchitecture } from '../tools/platform.ts'
 
 /** What is downloaded, and what its archive must hash to. */
@@ -26,6 +28,14 @@ const pinned: HelmPin = {
 
 const extractMs = 60_000
 
+/** Where helm comes from with `image-source: registry`, where that is not the pinned download from its own site. */
+export interface HelmChoice {
+  /** Replaces scheme and host of the download. */
+  readonly downloadBaseUrl?: string
+  /** `3.19.0@sha256:<digest of the archive>`, the pinned version by its number, or `preinstalled` for what PATH has. */
+  readonly version?: string
+}
+
 /**
  * Path of helm. The archive is kept in the cache and checked against its digest at every use; the program is unpacked for this run alone, so that nobody can have
  * changed it meanwhile.
@@ -33,15 +43,14 @@ const extractMs = 60_000
  */
 export async function helmProgram(
   host: Host,
-  options: {
-    readonly downloadBaseUrl?: string
+  options: HelmChoice & {
     readonly machine?: { readonly platform: string; readonly arch: string }
     readonly pin?: HelmPin
   } = {},
 ): Promise<string> {
+  if (options.version === 'preinstalled') return preinstalledHelm(host)
   const architecture = supportedArchitecture(options.machine ?? process)
-  const { version, sha256: digests } = options.pin ?? pinned
-  const sha256 = digests[architecture]
+  const { version, sha256 } = wantedHelm(options.pin ?? pinned, architecture, options.version)
   const name = `helm-v${version}-linux-${architecture}.tar.gz`
   const archive = path.join(host.paths.cache, 'tools', 'helm', version, name)
   if ((await sha256OfFile(archive).catch(() => undefined)) !== sha256) {
@@ -54,4 +63,27 @@ export async function helmProgram(
   const args = ['--extract', '--gzip', '--file', archive, '--directory', folder, '--strip-components=1', member]
   await host.exec.run('tar', args, { quiet: true, timeoutMs: extractMs })
   return path.join(folder, 'helm')
+}
+
+/** A digest that is given with the version wins; without one the version must be the pinned one. @throws UnsupportedError TOOL_UNPINNED */
+function wantedHelm(
+  pin: HelmPin,
+  architecture: Architecture,
+  asked: string | undefined,
+): { version: string; sha256: string } {
+  const [, version = pin.version, given] = /^v?([^@]+)(?:@sha256:(.+))?$/.exec(asked ?? '') ?? []
+  if (given !== undefined || version === pin.version) return { version, sha256: given ?? pin.sha256[architecture] }
+  throw new UnsupportedError(`helm ${version} has no digest pinned in this release; pinned: ${pin.version}`, {
+    code: 'TOOL_UNPINNED',
+    hint: `Give the digest of its archive with the version, \`${version}@sha256:<64 hex digits>\`, or opt in to what is installed with \`preinstalled\`.`,
+  })
+}
+
+async function preinstalledHelm(host: Host): Promise<string> {
+  const found = await firstOnPath('helm', host.env['PATH'] ?? '')
+  if (found !== undefined) return found
+  throw new UnsupportedError('helm is asked for as preinstalled, but no folder of PATH has it', {
+    code: 'TOOL_MISSING',
+    hint: 'Install helm, or leave the version out: then the pinned one is downloaded and verified.',
+  })
 }

@@ -63,7 +63,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
       )
     : undefined
   // Cold, helm is compiled: also while the nodes boot.
-  const helm = reached('app') ? findHelm(inner, options.imageSource) : undefined
+  const helm = reached('app') ? findHelm(inner, options.imageSource, settings.cluster) : undefined
   // Their failure counts from when it happens, not from when the app would need them.
   const early = [images === undefined ? undefined : run(images), helm === undefined ? undefined : run(helm)]
 

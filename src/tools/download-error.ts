@@ -1,13 +1,15 @@
 import { ToolkitError } from '../process/errors.ts'
 
 /**
- * Why a download failed. The codes are kept apart because the cures are: a flaky network (`DOWNLOAD_NETWORK`, `DOWNLOAD_TRUNCATED`), a server that says no
- * (`DOWNLOAD_HTTP`), something in between that answers for it (`DOWNLOAD_HTML`, `DOWNLOAD_REDIRECT`), and a file that is not the one we pinned
+ * Why a download failed. The codes are kept apart because the cures are: a flaky network (`DOWNLOAD_NETWORK`, `DOWNLOAD_TRUNCATED`, `DOWNLOAD_TIMEOUT`), a server that says no
+ * (`DOWNLOAD_HTTP`), something in between that answers for it or changes what it says (`DOWNLOAD_HTML`, `DOWNLOAD_REDIRECT`, `DOWNLOAD_ENCODING`), and a file that is not the one we pinned
  * (`DOWNLOAD_DIGEST`), which alone may mean tampering.
  */
 export type DownloadErrorCode =
   | 'DOWNLOAD_NETWORK'
   | 'DOWNLOAD_TRUNCATED'
+  | 'DOWNLOAD_TIMEOUT'
+  | 'DOWNLOAD_ENCODING'
   | 'DOWNLOAD_HTTP'
   | 'DOWNLOAD_HTML'
   | 'DOWNLOAD_REDIRECT'

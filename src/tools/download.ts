@@ -25,8 +25,10 @@ export interface Download {
   readonly backOffMs?: number
   /** Default 5. */
   readonly maxRedirects?: number
-  /** Per try. Default 5 minutes. */
+  /** For all tries together. Default 5 minutes. */
   readonly timeoutMs?: number
+  /** A try ends when nothing has come for so long. Default 30 s. */
+  readonly idleMs?: number
 }
 
 /** A server may ask for hours; a job has not got them. */
@@ -39,22 +41,75 @@ const transientStatus = new Set([408, 425, 429, 500, 502, 503, 504])
  */
 export async function download(host: Pick<Host, 'log' | 'signal'>, request: Download): Promise<void> {
   const attempts = request.attempts ?? 4
+  const deadline = AbortSignal.timeout(request.timeoutMs ?? defaultTimeoutMs)
   for (let attempt = 1; ; attempt++) {
+    const idle = new IdleTimer(request.idleMs ?? defaultIdleMs)
     try {
-      await downloadOnce(host, request)
+      await downloadOnce(request, AbortSignal.any([host.signal, deadline, idle.signal]), idle)
       return
-    } catch (error) {
+    } catch (failure) {
       if (host.signal.aborted) throw new CancelledError(`cancelled while downloading ${request.what}`)
+      const error = deadline.aborted || idle.signal.aborted ? late(request, idle.received, deadline.aborted) : failure
       if (!(error instanceof DownloadError) || !error.transient || attempt >= attempts) throw error
       const waitMs = error.retryAfterMs ?? (request.backOffMs ?? 1_000) * 2 ** (attempt - 1)
       host.log.info(`${error.message}; try ${attempt + 1} of ${attempts} in ${formatSeconds(waitMs)}`)
       await pause(waitMs, host.signal)
+    } finally {
+      idle.stop()
     }
   }
 }
 
-async function downloadOnce(host: Pick<Host, 'log' | 'signal'>, request: Download): Promise<void> {
-  const signal = AbortSignal.any([host.signal, AbortSignal.timeout(request.timeoutMs ?? 300_000)])
+const defaultTimeoutMs = 300_000
+const defaultIdleMs = 30_000
+
+/** Aborts when nothing has come for a while: a server that drips a byte now and then would else hold the job for the whole deadline, and one that is silent too. */
+class IdleTimer {
+  received = 0
+  readonly #controller = new AbortController()
+  readonly #idleMs: number
+  #timer: NodeJS.Timeout
+
+  constructor(idleMs: number) {
+    this.#idleMs = idleMs
+    this.#timer = this.#start()
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** Counts what came. Less than a kilobyte in all that time is as good as nothing. */
+  progress(bytes: number): void {
+    const before = this.received
+    this.received += bytes
+    if (Math.floor(before / leastProgress) === Math.floor(this.received / leastProgress)) return
+    clearTimeout(this.#timer)
+    this.#timer = this.#start()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #start(): NodeJS.Timeout {
+    return setTimeout(() => this.#controller.abort(), this.#idleMs)
+  }
+}
+
+const leastProgress = 1_024
+
+function late(request: Download, received: number, atAll: boolean): DownloadError {
+  const seconds = formatSeconds(atAll ? (request.timeoutMs ?? defaultTimeoutMs) : (request.idleMs ?? defaultIdleMs))
+  const what = atAll ? `is not there after ${seconds}` : `stalled: next to nothing came for ${seconds}`
+  return new DownloadError(`${request.what} ${what} (${received} bytes from ${request.url})`, {
+    code: 'DOWNLOAD_TIMEOUT',
+    transient: !atAll,
+    hint: networkHint,
+  })
+}
+
+async function downloadOnce(request: Download, signal: AbortSignal, idle: IdleTimer): Promise<void> {
   const response = await follow(request, signal)
   const expectedLength = contentLength(response)
   const partial = `${request.destination}.${process.pid}.partial`
@@ -69,6 +124,7 @@ async function downloadOnce(host: Pick<Host, 'log' | 'signal'>, request: Downloa
         for await (const chunk of chunks) {
           if (received === 0) refuseHtml(request, response, chunk)
           received += chunk.length
+          idle.progress(chunk.length)
           hash.update(chunk)
           yield chunk
         }
@@ -78,6 +134,7 @@ async function downloadOnce(host: Pick<Host, 'log' | 'signal'>, request: Downloa
     )
     if (expectedLength !== undefined && received !== expectedLength) throw truncated(request, received, expectedLength)
     const actual = hash.digest('hex')
+    if (actual !== request.sha256 && response.headers.has('content-encoding')) throw encoded(request, response)
     if (actual !== request.sha256) {
       throw new DownloadError(
         `${request.what} has the wrong digest: expected sha256 ${request.sha256}, got ${actual} (${received} bytes from ${request.url})`,
@@ -91,7 +148,8 @@ async function downloadOnce(host: Pick<Host, 'log' | 'signal'>, request: Downloa
     await rename(partial, request.destination)
   } catch (error) {
     await rm(partial, { force: true })
-    throw error instanceof DownloadError ? error : bodyError(request, error, received, expectedLength)
+    if (error instanceof DownloadError) throw error
+    throw isDecoding(error) ? encoded(request, response, error) : bodyError(request, error, received, expectedLength)
   }
 }
 
@@ -150,9 +208,12 @@ function acceptStatus(request: Download, url: string, response: Response): Respo
   })
 }
 
+/** Seconds, or a date, which is told by the server's own clock. */
 function retryAfter(response: Response): number | undefined {
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
-  return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds * 1_000, longestRetryAfterMs) : undefined
+  const text = response.headers.get('retry-after') ?? ''
+  const date = Date.parse(text) - Date.parse(response.headers.get('date') ?? '')
+  const waitMs = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1_000 : date
+  return Number.isFinite(waitMs) ? Math.min(Math.max(0, waitMs), longestRetryAfterMs) : undefined
 }
 
 function contentLength(response: Response): number | undefined {
@@ -164,7 +225,8 @@ function contentLength(response: Response): number | undefined {
 function refuseHtml(request: Download, response: Response, firstChunk: Uint8Array): void {
   const type = response.headers.get('content-type') ?? ''
   const start = Buffer.from(firstChunk.subarray(0, 256)).toString('latin1').trimStart().toLowerCase()
-  if (!type.startsWith('text/html') && !start.startsWith('<!doctype html') && !start.startsWith('<html')) return
+  // No program and no archive begins like that; pages, comments before pages, and the XML of object stores do.
+  if (!type.startsWith('text/html') && !start.startsWith('<')) return
   throw new DownloadError(
     `${request.what} could not be fetched: ${request.url} answered with an HTML page, not the file`,
     {
@@ -172,6 +234,25 @@ function refuseHtml(request: Download, response: Response, firstChunk: Uint8Arra
       hint: 'A proxy, a login page or a mirror with another path layout answers in its place; open the URL from this machine to see it.',
     },
   )
+}
+
+/** fetch unpacks what is marked as packed. We asked for it as it is, so somebody on the way packs, or marks as packed what only is an archive. */
+function encoded(request: Download, response: Response, cause?: unknown): DownloadError {
+  const encoding = response.headers.get('content-encoding')
+  return new DownloadError(
+    `${request.what} came with content-encoding ${encoding}, unasked, and unpacked it is not the file that is pinned (${request.url})`,
+    {
+      code: 'DOWNLOAD_ENCODING',
+      cause,
+      hint: 'The server or a proxy must send the file as it is: archives that are stored with a content-encoding lose their packing on the way.',
+    },
+  )
+}
+
+/** zlib's errors. */
+function isDecoding(error: unknown): boolean {
+  const causes = [error, (error as { cause?: unknown }).cause]
+  return causes.some((cause) => String((cause as NodeJS.ErrnoException | undefined)?.code).startsWith('Z_'))
 }
 
 function truncated(request: Download, received: number, expected: number | undefined, cause?: unknown): DownloadError {

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { ImageSource } from '../cluster/provider.ts'
 import { findHelm } from '../deploy/find-programs.ts'
+import type { HelmChoice } from '../deploy/helm-program.ts'
 import { ensureNamespace, restrictedNamespace } from '../deploy/namespace.ts'
 import { exposureOf, urlResolver } from '../deploy/node-port-urls.ts'
 import { applyRelease, digestOfInputs } from '../deploy/release.ts'
@@ -30,6 +31,8 @@ export interface VotingAppOptions {
   readonly timeoutMs: number
   /** `127.0.0.1:<port>` of the cluster's registry; looked up in the cluster where not given. */
   readonly registry?: string
+  /** Where helm is to come from with `image-source: registry`. */
+  readonly helmChoice?: HelmChoice
   /** Path of helm; found or built where not given. */
   readonly helm?: string | Promise<string>
 }
@@ -64,7 +67,7 @@ export async function deployVotingApp(
   }
   const user = options.valuesFile === undefined ? undefined : await readUserValues(options.valuesFile)
   const prepared = options.prepared ?? prepareVotingAppImages(host, { ...options, timeoutMs: imagesMs })
-  const helm = Promise.resolve(options.helm ?? findHelm(host, options.imageSource))
+  const helm = Promise.resolve(options.helm ?? findHelm(host, options.imageSource, options.helmChoice))
   helm.catch(() => {})
   const kubernetes = await connect(host, cluster)
   const chart = path.join(host.paths.assets, 'charts', 'voting-app')

@@ -7,6 +7,8 @@ import { commandsOf, pairsOf } from '../support/runner-protocol.ts'
 import { repository } from '../support/test-host.ts'
 
 export interface BundleOptions {
+  /** Where `dist` lies; default is this repository. */
+  readonly root?: string
   readonly inputs?: Readonly<Record<string, string>>
   readonly state?: Readonly<Record<string, string>>
   readonly env?: Readonly<Record<string, string>>
@@ -89,7 +91,7 @@ function start(
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
     // Directly, not by a shell: a shell may lose variables with hyphens in their names.
-    const child = spawn(process.execPath, [path.join(repository, 'dist', `${name}.js`)], {
+    const child = spawn(process.execPath, [path.join(options.root ?? repository, 'dist', `${name}.js`)], {
       cwd: path.join(folder, 'workspace'),
       env,
       stdio: ['ignore', 'pipe', 'pipe'],

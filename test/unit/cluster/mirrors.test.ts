@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { hostsFiles, mirroredHosts, mirroredImage, parseRegistryMirrors } from '../../../src/cluster/mirrors.ts'
+import {
+  hostsFiles,
+  mirroredHosts,
+  mirroredImage,
+  parseRegistryMirrors,
+  refuseLoopback,
+} from '../../../src/cluster/mirrors.ts'
 
 describe('parseRegistryMirrors', () => {
   it('takes a bare URL as a mirror of docker.io', () => {
@@ -26,16 +32,38 @@ describe('parseRegistryMirrors', () => {
   })
 })
 
+describe('refuseLoopback', () => {
+  it.each(['http://127.0.0.1:5000', 'https://localhost/x', 'http://[::1]:5000', 'http://m.localhost'])(
+    'refuses %s, which is the node itself inside of a node',
+    (url) => {
+      expect(() => refuseLoopback(parseRegistryMirrors(`quay.io=${url}`))).toThrow(/means the node itself/)
+    },
+  )
+
+  it('takes what nodes can reach', () => {
+    refuseLoopback(parseRegistryMirrors('https://localhost.example.com *=https://172.17.0.1:5443/{host}'))
+  })
+})
+
 describe('mirroredImage', () => {
   const mirrors = parseRegistryMirrors('*=https://m.example.com:5000/{host}')
 
   it('names the image as the mirror has it', () => {
-    expect(mirroredImage('docker.io/kindest/node:v1@sha256:abc', mirrors)).toBe(
-      'm.example.com:5000/docker.io/kindest/node:v1@sha256:abc',
+    const digest = `sha256:${'a'.repeat(64)}`
+    expect(mirroredImage(`docker.io/kindest/node:v1@${digest}`, mirrors)).toBe(
+      `m.example.com:5000/docker.io/kindest/node:v1@${digest}`,
     )
   })
 
-  it.each(['example.com/app:1', 'app:1', 'constructor/app:1'])('leaves %s alone', (image) => {
+  it.each([
+    ['kindest/node:v1', 'kindest/node:v1'],
+    ['node', 'library/node'],
+    ['constructor/app:1', 'constructor/app:1'],
+  ])('knows that %s is of docker.io', (image, there) => {
+    expect(mirroredImage(image, mirrors)).toBe(`m.example.com:5000/docker.io/${there}`)
+  })
+
+  it.each(['example.com/app:1', 'constructor:5000/app:1', 'no image'])('leaves %s alone', (image) => {
     expect(mirroredImage(image, mirrors)).toBe(image)
   })
 })
