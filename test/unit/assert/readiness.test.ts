@@ -131,6 +131,11 @@ describe('R2', () => {
       /^Deployment web: generation 2 not looked at yet \(observed 1\)$/,
     ],
     [
+      'paused',
+      [deployment('web', { updatedReplicas: 0 }, { paused: true }), current, ...pods],
+      /^Deployment web is paused: 2\/2 ready, 0 updated, 2 available$/,
+    ],
+    [
       'image',
       [
         deployment('web', { readyReplicas: 1, availableReplicas: 1 }),
