@@ -128,7 +128,7 @@ func start(t *testing.T, node *netnstest.Namespace, name, directory string) *pro
 	t.Helper()
 	p := &program{t: t, node: node, directory: directory, exited: make(chan error, 1)}
 	p.command = exec.Command(os.Args[0], "--node-name="+name, "--pod-subnet=10.244.0.0/16",
-		"--kubeconfig="+nodestest.WriteKubeconfig(t, apiAddress), "--cni-directory="+directory, "--resync=1h")
+		"--kubeconfig="+nodestest.WriteKubeconfig(t, apiAddress), "--cni-directory="+directory, "--run-directory="+filepath.Join(directory, "run"), "--resync=1h")
 	p.command.Env = append(os.Environ(), runVariable+"=1")
 	stderr, err := p.command.StderrPipe()
 	if err != nil {

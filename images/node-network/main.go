@@ -22,6 +22,7 @@ import (
 	"github.com/org/k8s-platform/images/node-network/internal/agent"
 	"github.com/org/k8s-platform/images/node-network/internal/nodes"
 	"github.com/org/k8s-platform/images/node-network/internal/policy/enforce"
+	"github.com/org/k8s-platform/images/node-network/internal/policy/gate"
 	"github.com/org/k8s-platform/images/node-network/internal/policy/watch"
 	"github.com/org/k8s-platform/images/node-network/internal/status"
 )
@@ -90,10 +91,15 @@ func makeParts(settings settings, state *status.Status, log *slog.Logger) ([]fun
 		return nil, err
 	}
 	policies := enforce.New(enforce.Options{
-		NodeName: settings.nodeName, Resync: settings.resync, Namespace: netns.None(),
+		NodeName: settings.nodeName, Resync: settings.resync, Namespace: netns.None(), RunDirectory: settings.runDirectory,
 	}, source, state, log)
+	socket, err := gate.Listen(settings.runDirectory)
+	if err != nil {
+		return nil, err
+	}
+	enforcePolicies := func(ctx context.Context) { policies.Run(ctx, socket) }
 	if settings.parts == networkPolicyPart {
-		return []func(context.Context){policies.Run}, nil
+		return []func(context.Context){enforcePolicies}, nil
 	}
 	client, host, err := nodes.NewClient(options)
 	if err != nil {
@@ -103,6 +109,7 @@ func makeParts(settings settings, state *status.Status, log *slog.Logger) ([]fun
 		NodeName:      settings.nodeName,
 		PodSubnets:    settings.podSubnets,
 		CNIDirectory:  settings.cniDirectory,
+		RunDirectory:  settings.runDirectory,
 		Resync:        settings.resync,
 		Namespace:     netns.None(),
 		PoliciesReady: policies.Ready(),
@@ -110,5 +117,5 @@ func makeParts(settings settings, state *status.Status, log *slog.Logger) ([]fun
 	if err != nil {
 		return nil, err
 	}
-	return []func(context.Context){policies.Run, network.Run}, nil
+	return []func(context.Context){enforcePolicies, network.Run}, nil
 }

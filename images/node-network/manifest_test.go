@@ -71,8 +71,14 @@ func TestManifestFitsTheProgram(t *testing.T) {
 			t.Errorf("the %s probe asks %s, the program listens on %s", name, address, got.listen)
 		}
 	}
-	if mount := container.VolumeMounts[0].MountPath; mount != got.cniDirectory || pod.Volumes[0].HostPath.Path != got.cniDirectory {
-		t.Errorf("mounted is %s, the program writes to %s", mount, got.cniDirectory)
+	paths := map[string]string{}
+	for _, volume := range pod.Volumes {
+		paths[volume.Name] = volume.HostPath.Path
+	}
+	for i, directory := range []string{got.cniDirectory, got.runDirectory} {
+		if mount := container.VolumeMounts[i]; mount.MountPath != directory || paths[mount.Name] != directory {
+			t.Errorf("mounted is %s of the node at %s, the program uses %s", paths[mount.Name], mount.MountPath, directory)
+		}
 	}
 	if !pod.HostNetwork || container.SecurityContext.Privileged != nil ||
 		!slices.Equal(container.SecurityContext.Capabilities.Add, []corev1.Capability{"NET_ADMIN"}) {

@@ -23,6 +23,8 @@ type Options struct {
 	PodSubnets []netip.Prefix
 	// CNIDirectory is where the runtime reads its configuration.
 	CNIDirectory string
+	// RunDirectory is where the CNI plugin of network policies finds this agent's socket.
+	RunDirectory string
 	// Resync is how often everything is checked although no event asked for it.
 	Resync time.Duration
 	// Namespace is the node's network namespace; netns.None() is the current one.

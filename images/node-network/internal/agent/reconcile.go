@@ -98,7 +98,7 @@ func (a *Agent) writeConflist(desired plan.Plan) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	content, err := cni.Render(desired.PodCIDRs, mtu)
+	content, err := cni.Render(desired.PodCIDRs, mtu, a.options.RunDirectory)
 	if err != nil {
 		return false, err
 	}

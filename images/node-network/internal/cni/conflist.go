@@ -29,6 +29,7 @@ type plugin struct {
 	MTU          int             `json:"mtu,omitempty"`
 	IPAM         *ipam           `json:"ipam,omitempty"`
 	Capabilities map[string]bool `json:"capabilities,omitempty"`
+	RunDirectory string          `json:"runDirectory,omitempty"`
 }
 
 type ipam struct {
@@ -47,9 +48,10 @@ type ipamRoute struct {
 }
 
 // Render returns the network configuration for pods with addresses of the given podCIDRs: a
-// point-to-point link to the node each, and host ports. An mtu of 0 leaves the kernel's default.
+// point-to-point link to the node each, a wait until the agent has their network policies in
+// place, and host ports. The agent's socket is in runDirectory. An mtu of 0 leaves the kernel's default.
 // Masquerading is not the plugin's: it would not know the cluster's other ranges.
-func Render(podCIDRs []netip.Prefix, mtu int) ([]byte, error) {
+func Render(podCIDRs []netip.Prefix, mtu int, runDirectory string) ([]byte, error) {
 	if len(podCIDRs) == 0 {
 		return nil, fmt.Errorf("render CNI configuration: no podCIDR given")
 	}
@@ -68,6 +70,7 @@ func Render(podCIDRs []netip.Prefix, mtu int) ([]byte, error) {
 		Name:       "k8s-platform",
 		Plugins: []plugin{
 			{Type: "ptp", MTU: mtu, IPAM: addresses},
+			{Type: "k8s-platform-policy", RunDirectory: runDirectory},
 			{Type: "portmap", Capabilities: map[string]bool{"portMappings": true}},
 		},
 	}

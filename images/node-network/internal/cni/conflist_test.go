@@ -10,7 +10,7 @@ import (
 )
 
 func TestRender(t *testing.T) {
-	got, err := Render([]netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}, 1450)
+	got, err := Render([]netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}, 1450, "/run/k8s-platform")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +39,10 @@ func TestRender(t *testing.T) {
       }
     },
     {
+      "type": "k8s-platform-policy",
+      "runDirectory": "/run/k8s-platform"
+    },
+    {
       "type": "portmap",
       "capabilities": {
         "portMappings": true
@@ -53,7 +57,7 @@ func TestRender(t *testing.T) {
 }
 
 func TestRenderBothFamiliesAndNone(t *testing.T) {
-	got, err := Render([]netip.Prefix{netip.MustParsePrefix("10.244.1.0/24"), netip.MustParsePrefix("fd00:10:244:1::/64")}, 0)
+	got, err := Render([]netip.Prefix{netip.MustParsePrefix("10.244.1.0/24"), netip.MustParsePrefix("fd00:10:244:1::/64")}, 0, "/run/k8s-platform")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +69,7 @@ func TestRenderBothFamiliesAndNone(t *testing.T) {
 	if strings.Contains(string(got), "mtu") {
 		t.Error("an unknown MTU is written down")
 	}
-	if _, err := Render(nil, 1500); err == nil {
+	if _, err := Render(nil, 1500, ""); err == nil {
 		t.Error("a configuration without addresses was made")
 	}
 }

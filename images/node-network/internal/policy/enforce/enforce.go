@@ -5,17 +5,18 @@ package enforce
 import (
 	"context"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/vishvananda/netns"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/vishvananda/netns"
-
 	"github.com/org/k8s-platform/images/node-network/internal/policy"
+	"github.com/org/k8s-platform/images/node-network/internal/policy/gate"
 	"github.com/org/k8s-platform/images/node-network/internal/policy/nft"
 	"github.com/org/k8s-platform/images/node-network/internal/policy/watch"
 	"github.com/org/k8s-platform/images/node-network/internal/status"
@@ -35,6 +36,8 @@ type Options struct {
 	Resync time.Duration
 	// Namespace is the node's network namespace; netns.None() is the current one.
 	Namespace netns.NsHandle
+	// RunDirectory has the socket of the CNI plugin and the notes on pods.
+	RunDirectory string
 }
 
 // Enforcer is made by New and lives for one Run.
@@ -43,6 +46,7 @@ type Enforcer struct {
 	source  *watch.Source
 	status  *status.Status
 	log     *slog.Logger
+	notes   gate.Notes
 	changed chan struct{}
 	ready   chan struct{}
 
@@ -54,6 +58,13 @@ type Enforcer struct {
 	since    time.Time // of the oldest change that is not in the kernel; zero when there is none
 	isReady  bool
 	failure  string
+
+	local     map[policy.Key]*localPod
+	announced map[string]*admission // by container
+	// version counts the changes, written says up to which one the kernel has them, and progress
+	// is closed and renewed whenever either changes.
+	version, written uint64
+	progress         chan struct{}
 }
 
 // New changes nothing yet.
@@ -63,18 +74,28 @@ func New(options Options, source *watch.Source, st *status.Status, log *slog.Log
 		changed: make(chan struct{}, 1), ready: make(chan struct{}),
 		planner: policy.NewPlanner(), writer: nft.NewWriter(options.Namespace),
 		problems: map[policy.Key][]string{}, waiting: slices.Clone(watch.Resources),
+		notes: gate.NewNotes(options.RunDirectory), local: map[policy.Key]*localPod{}, announced: map[string]*admission{},
+		progress: make(chan struct{}),
 	}
 }
 
 // Ready is closed once what the API server listed first is in the kernel.
 func (e *Enforcer) Ready() <-chan struct{} { return e.ready }
 
-// Run follows the cluster until ctx ends. It then leaves the rules as they are.
-func (e *Enforcer) Run(ctx context.Context) {
-	followed := make(chan struct{})
-	go func() { e.source.Run(ctx, (*receiver)(e)); close(followed) }()
+// Run follows the cluster and answers the CNI plugin on the socket given, until ctx ends. It
+// then leaves the rules as they are.
+func (e *Enforcer) Run(ctx context.Context, plugin net.Listener) {
+	e.recall()
+	var running sync.WaitGroup
+	for _, part := range []func(){
+		func() { e.source.Run(ctx, (*receiver)(e)) },
+		func() { gate.Serve(ctx, plugin, e, e.log) },
+	} {
+		running.Add(1)
+		go func() { defer running.Done(); part() }()
+	}
 	e.loop(ctx)
-	<-followed
+	running.Wait()
 }
 
 func (e *Enforcer) loop(ctx context.Context) {
@@ -157,11 +178,20 @@ func (e *Enforcer) conclude(result *status.PolicyResult, err error) {
 		result.Problems += len(problems)
 	}
 	e.status.PolicyEnds(*result)
+	if err == nil {
+		e.written = e.version
+	}
+	e.announceProgress()
 	if err == nil && !e.isReady {
 		e.isReady = true
 		e.log.Info("network policies are in the kernel", "policies", result.Policies, "pods", result.Pods, "isolated", result.Isolated)
 		close(e.ready)
 	}
+}
+
+func (e *Enforcer) announceProgress() {
+	close(e.progress)
+	e.progress = make(chan struct{})
 }
 
 // receiver is the Enforcer as package watch sees it.
@@ -170,7 +200,9 @@ type receiver Enforcer
 func (r *receiver) change(apply func(e *Enforcer)) {
 	e := (*Enforcer)(r)
 	e.mu.Lock()
+	e.version++
 	apply(e)
+	e.announceProgress()
 	if e.since.IsZero() {
 		e.since = time.Now()
 	}
@@ -182,11 +214,11 @@ func (r *receiver) change(apply func(e *Enforcer)) {
 }
 
 func (r *receiver) SetPod(pod *corev1.Pod) {
-	r.change(func(e *Enforcer) { e.planner.SetPod(watch.Pod(pod, e.options.NodeName)) })
+	r.change(func(e *Enforcer) { e.setPod(pod) })
 }
 
 func (r *receiver) DeletePod(key policy.Key) {
-	r.change(func(e *Enforcer) { e.planner.DeletePod(key) })
+	r.change(func(e *Enforcer) { e.deletePod(key) })
 }
 
 func (r *receiver) SetNamespace(name string, labels map[string]string) {

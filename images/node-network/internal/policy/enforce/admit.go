@@ -1,0 +1,171 @@
+package enforce
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/org/k8s-platform/images/node-network/internal/policy"
+	"github.com/org/k8s-platform/images/node-network/internal/policy/gate"
+	"github.com/org/k8s-platform/images/node-network/internal/policy/watch"
+)
+
+// localPod is a pod of this node as the API describes it.
+type localPod struct {
+	policy.Pod
+	identities []string
+	hasAddress bool
+}
+
+// identities are the UIDs by which the kubelet may call a pod: a static pod has another one in
+// the API than on its node, where it is the hash of its file.
+func identities(pod *corev1.Pod) []string {
+	list := []string{string(pod.UID)}
+	if hash := pod.Annotations["kubernetes.io/config.hash"]; hash != "" {
+		list = append(list, hash)
+	}
+	return list
+}
+
+// admission is an announcement with the version of the rules that respect it; 0 as long as the
+// API has not told of the pod.
+type admission struct {
+	gate.Announcement
+	version uint64
+}
+
+func (a *admission) key() policy.Key { return policy.Key{Namespace: a.Namespace, Name: a.Name} }
+
+// setPod takes a pod from the API.
+func (e *Enforcer) setPod(pod *corev1.Pod) {
+	converted := watch.Pod(pod, e.options.NodeName)
+	if !converted.Local {
+		delete(e.local, converted.Key())
+		e.planner.SetPod(converted)
+		return
+	}
+	e.local[converted.Key()] = &localPod{converted, identities(pod), watch.HasAddress(pod)}
+	e.place(converted.Key())
+}
+
+func (e *Enforcer) deletePod(key policy.Key) {
+	delete(e.local, key)
+	e.planner.DeletePod(key)
+}
+
+// place gives a local pod to the planner with the addresses that the runtime announced, of which
+// the API learns only later, or else with those of the API, unless another pod has got them since.
+func (e *Enforcer) place(key policy.Key) {
+	known := e.local[key]
+	if known == nil {
+		return
+	}
+	pod := known.Pod
+	if known.hasAddress {
+		var announced []netip.Addr
+		for _, a := range e.announced {
+			if a.key() == key && slices.Contains(known.identities, a.UID) {
+				announced = append(announced, a.Addresses...)
+				if a.version == 0 {
+					a.version = e.version
+				}
+			}
+		}
+		if len(announced) > 0 {
+			slices.SortFunc(announced, netip.Addr.Compare)
+			pod.Addresses = announced
+		} else {
+			pod.Addresses = slices.DeleteFunc(slices.Clone(pod.Addresses), e.isAnnounced)
+		}
+	}
+	e.planner.SetPod(pod)
+}
+
+func (e *Enforcer) isAnnounced(address netip.Addr) bool {
+	for _, a := range e.announced {
+		if slices.Contains(a.Addresses, address) {
+			return true
+		}
+	}
+	return false
+}
+
+// replace places the pod of an announcement and those that had its addresses before.
+func (e *Enforcer) replace(a *admission) {
+	e.place(a.key())
+	for key, other := range e.local {
+		if key != a.key() && slices.ContainsFunc(other.Addresses, func(address netip.Addr) bool { return slices.Contains(a.Addresses, address) }) {
+			e.place(key)
+		}
+	}
+}
+
+// Admit implements gate.Keeper. The announcement is noted before anything else: an agent that
+// is killed now must know it when it starts again.
+func (e *Enforcer) Admit(ctx context.Context, announcement gate.Announcement) error {
+	if err := e.notes.Save(announcement); err != nil {
+		return err
+	}
+	a := &admission{Announcement: announcement}
+	(*receiver)(e).change(func(e *Enforcer) {
+		e.announced[a.Container] = a
+		e.replace(a)
+	})
+	for {
+		e.mu.Lock()
+		reason, progress := e.missing(a), e.progress
+		e.mu.Unlock()
+		if reason == "" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", reason, ctx.Err())
+		case <-progress:
+		}
+	}
+}
+
+// missing says what a pod waits for, and nothing when its rules are in the kernel.
+func (e *Enforcer) missing(a *admission) string {
+	switch {
+	case e.failure != "":
+		return e.failure
+	case a.version == 0:
+		return "the API server has not told this node of the pod yet"
+	case !e.isReady || e.written < a.version:
+		return "its rules are not written yet"
+	}
+	return ""
+}
+
+// Dismiss implements gate.Keeper.
+func (e *Enforcer) Dismiss(container string) error {
+	(*receiver)(e).change(func(e *Enforcer) {
+		a := e.announced[container]
+		if a == nil {
+			return
+		}
+		delete(e.announced, container)
+		e.replace(a)
+	})
+	return e.notes.Remove(container)
+}
+
+// recall takes over what an agent before has been told.
+func (e *Enforcer) recall() {
+	list, err := e.notes.Load()
+	if err != nil {
+		e.log.Error("part of what an agent before knew is lost", "error", err)
+	}
+	(*receiver)(e).change(func(e *Enforcer) {
+		for _, announcement := range list {
+			if _, newer := e.announced[announcement.Container]; !newer {
+				e.announced[announcement.Container] = &admission{Announcement: announcement}
+			}
+		}
+	})
+}
