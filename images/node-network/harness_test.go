@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -208,6 +209,23 @@ func (p *program) expectStatus(path string, code int, part string) {
 		}
 		return ""
 	})
+}
+
+// metric returns the value of a metric without labels.
+func (p *program) metric(name string) float64 {
+	p.t.Helper()
+	_, body := p.get("/metrics")
+	for _, line := range strings.Split(body, "\n") {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			number, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			return number
+		}
+	}
+	p.t.Fatalf("no metric %s in\n%s", name, body)
+	return 0
 }
 
 func conflist(directory string) string {

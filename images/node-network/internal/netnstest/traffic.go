@@ -107,3 +107,54 @@ func Eventually(t testing.TB, what string, timeout time.Duration, check func() s
 		time.Sleep(2 * time.Millisecond)
 	}
 }
+
+// Flood sends datagrams as fast as it can, each from a port of its own, and counts the answers:
+// for traffic of which nothing may pass.
+type Flood struct {
+	stop     chan struct{}
+	finished sync.WaitGroup
+
+	Sent, Answers int
+}
+
+// StartFlood floods address.
+func StartFlood(n *Namespace, address string) *Flood {
+	f := &Flood{stop: make(chan struct{})}
+	f.finished.Add(1)
+	go func() {
+		defer f.finished.Done()
+		_ = n.Try(func() error {
+			for {
+				select {
+				case <-f.stop:
+					return nil
+				default:
+				}
+				// Many sockets at once: an answer has the time of a round to come.
+				sockets := make([]net.Conn, 0, 20)
+				for range cap(sockets) {
+					if socket, err := net.Dial("udp", net.JoinHostPort(address, probePort)); err == nil {
+						sockets = append(sockets, socket)
+						_, _ = socket.Write([]byte("?"))
+						f.Sent++
+					}
+				}
+				deadline := time.Now().Add(5 * time.Millisecond)
+				for _, socket := range sockets {
+					_ = socket.SetReadDeadline(deadline)
+					if _, err := socket.Read(make([]byte, 64)); err == nil {
+						f.Answers++
+					}
+					socket.Close()
+				}
+			}
+		})
+	}()
+	return f
+}
+
+// Stop ends the flood; its fields may be read afterwards.
+func (f *Flood) Stop() {
+	close(f.stop)
+	f.finished.Wait()
+}

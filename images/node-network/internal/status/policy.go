@@ -30,6 +30,8 @@ type policyMetrics struct {
 	seconds                float64
 	lastChange             time.Time
 	latency                time.Duration
+	established            int
+	sctp                   bool
 }
 
 // PolicyWaits says what enforcing network policies waits for.
@@ -57,6 +59,20 @@ func (s *Status) PolicyEnds(r PolicyResult) {
 	}
 }
 
+// PolicyEstablished takes how many connections go on that the rules would not let begin.
+func (s *Status) PolicyEstablished(connections int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.policy.established = connections
+}
+
+// PolicySCTP takes whether the kernel tracks SCTP connections.
+func (s *Status) PolicySCTP(tracked bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.policy.sctp = tracked
+}
+
 func (s *Status) policyMetrics(b *strings.Builder) {
 	m := s.policy
 	ready := 0
@@ -82,4 +98,10 @@ func (s *Status) policyMetrics(b *strings.Builder) {
 	write(b, "policy_seconds_total", "counter", "Time spent in writing network policies to the kernel.", m.seconds)
 	write(b, "policy_last_change_timestamp_seconds", "gauge", "When the kernel's network policies changed last.", fmt.Sprintf("%.3f", lastChange))
 	write(b, "policy_last_change_latency_seconds", "gauge", "From the API's event to the kernel, of the oldest change in the last transaction.", m.latency.Seconds())
+	write(b, "policy_established_denied", "gauge", "Connections of this node's pods that go on although a new one like it would be denied.", m.established)
+	sctp := 0
+	if m.sctp {
+		sctp = 1
+	}
+	write(b, "policy_sctp_tracked", "gauge", "1 when the kernel tracks SCTP; without that, SCTP between two addresses passes once one association did.", sctp)
 }

@@ -47,8 +47,10 @@ type Enforcer struct {
 	status  *status.Status
 	log     *slog.Logger
 	notes   gate.Notes
-	changed chan struct{}
-	ready   chan struct{}
+	// rulesChanged has a signal after the kernel's rules changed.
+	rulesChanged chan struct{}
+	changed      chan struct{}
+	ready        chan struct{}
 
 	mu       sync.Mutex
 	planner  *policy.Planner
@@ -75,7 +77,7 @@ func New(options Options, source *watch.Source, st *status.Status, log *slog.Log
 		planner: policy.NewPlanner(), writer: nft.NewWriter(options.Namespace),
 		problems: map[policy.Key][]string{}, waiting: slices.Clone(watch.Resources),
 		notes: gate.NewNotes(options.RunDirectory), local: map[policy.Key]*localPod{}, announced: map[string]*admission{},
-		progress: make(chan struct{}),
+		progress: make(chan struct{}), rulesChanged: make(chan struct{}, 1),
 	}
 }
 
@@ -86,10 +88,16 @@ func (e *Enforcer) Ready() <-chan struct{} { return e.ready }
 // then leaves the rules as they are.
 func (e *Enforcer) Run(ctx context.Context, plugin net.Listener) {
 	e.recall()
+	sctp := tracksSCTP()
+	if !sctp {
+		e.log.Warn("this kernel does not track SCTP: ports of SCTP hold for first packets only, what follows between the same addresses passes")
+	}
+	e.status.PolicySCTP(sctp)
 	var running sync.WaitGroup
 	for _, part := range []func(){
 		func() { e.source.Run(ctx, (*receiver)(e)) },
 		func() { gate.Serve(ctx, plugin, e, e.log) },
+		func() { e.countEstablished(ctx) },
 	} {
 		running.Add(1)
 		go func() { defer running.Done(); part() }()
@@ -174,6 +182,9 @@ func (e *Enforcer) conclude(result *status.PolicyResult, err error) {
 	}
 	e.failure = failure
 	result.Failure = failure
+	if result.Transactions > 0 {
+		signal(e.rulesChanged)
+	}
 	for _, problems := range e.problems {
 		result.Problems += len(problems)
 	}
@@ -207,8 +218,12 @@ func (r *receiver) change(apply func(e *Enforcer)) {
 		e.since = time.Now()
 	}
 	e.mu.Unlock()
+	signal(e.changed)
+}
+
+func signal(to chan struct{}) {
 	select {
-	case e.changed <- struct{}{}:
+	case to <- struct{}{}:
 	default: // a signal is already waiting
 	}
 }
