@@ -78,6 +78,30 @@ func TestTheFirstPacketObeys(t *testing.T) {
 	}
 }
 
+func TestAPodDeletedByForceObeysUntilItIsGone(t *testing.T) {
+	c, a, _, podC := newPolicyCluster(t)
+	c.putPolicy("x", "deny", `{podSelector: {}, policyTypes: [Egress]}`)
+	if err := ask(a, patience, gate.Add, "c", "10.244.1.6"); err != nil {
+		t.Fatal(err)
+	}
+	c.expect("before", podC, "10.244.2.5", "")
+	c.api.Remove("pods", "x/c")
+	c.putPod("x", "later", "a", "10.244.1.9") // followed in order, so the removal has been seen with it
+	netnstest.Eventually(t, "the pod behind the removal", patience, func() string {
+		if a.metric(`node_network_policy_isolated_addresses{direction="egress"}`) != 3 {
+			return "not isolated yet"
+		}
+		return ""
+	})
+	if seen, err := netnstest.Ask(podC, "10.244.2.5", quick); err == nil {
+		t.Errorf("a pod that still runs is free, seen as %s", seen)
+	}
+	if err := ask(a, patience, gate.Delete, "c", "10.244.1.6"); err != nil {
+		t.Fatal(err)
+	}
+	c.expect("after its sandbox was taken down", podC, "10.244.2.5", "10.244.1.6")
+}
+
 func TestAPodWaitsUntilItsPoliciesAreKnown(t *testing.T) {
 	c, a, _, _ := newPolicyCluster(t)
 	if err := ask(a, quick, gate.Add, "late", "10.244.1.9"); err == nil {

@@ -19,6 +19,10 @@ func (c *testCluster) putNamespace(name string, labels ...string) {
 
 // putPod adds or changes a pod that is running.
 func (c *testCluster) putPod(namespace, name, node, address string, labels ...string) {
+	c.api.Put(runningPod(namespace, name, node, address, labels...))
+}
+
+func runningPod(namespace, name, node, address string, labels ...string) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: "uid-of-pod", Labels: labelMap(labels)}}
 	pod.Spec.NodeName = node
 	pod.Spec.Containers = []corev1.Container{{Name: "c", Ports: []corev1.ContainerPort{{Name: "echo", ContainerPort: 9000, Protocol: corev1.ProtocolUDP}}}}
@@ -26,7 +30,7 @@ func (c *testCluster) putPod(namespace, name, node, address string, labels ...st
 	if address != "" {
 		pod.Status.PodIPs = []corev1.PodIP{{IP: address}}
 	}
-	c.api.Put(pod)
+	return pod
 }
 
 // putPolicy adds or changes a policy, given its spec in YAML.

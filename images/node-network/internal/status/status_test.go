@@ -81,6 +81,43 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+func TestPolicyStatus(t *testing.T) {
+	now := time.Unix(1000, 0)
+	s := New(func() time.Time { return now }, Network, NetworkPolicy)
+	s.Begin()
+	s.End(Result{})
+	if code, text := get(t, s, "/readyz"); code != 503 || text != "starting" {
+		t.Errorf("%d %q before the policies", code, text)
+	}
+	s.PolicyWaits("waiting for the API server to list pods")
+	if _, text := get(t, s, "/readyz"); text != "waiting for the API server to list pods" {
+		t.Errorf("%q", text)
+	}
+	s.PolicyEnds(PolicyResult{Policies: 3, Pods: 5, Problems: 1, Isolated: [2]int{4, 2}, Chains: 9, Sets: 6, Transactions: 2, Duration: time.Second, Latency: 250 * time.Millisecond})
+	s.PolicyEnds(PolicyResult{Policies: 3, Pods: 5, Problems: 1, Isolated: [2]int{4, 2}, Chains: 9, Sets: 6, Latency: time.Hour})
+	s.PolicyEstablished(7)
+	s.PolicySCTP(true)
+	if code, _ := get(t, s, "/readyz"); code != 200 {
+		t.Errorf("status %d with everything in place", code)
+	}
+	_, text := get(t, s, "/metrics")
+	for _, line := range []string{
+		"node_network_policy_ready 1", "node_network_policies 3", "node_network_policy_problems 1", "node_network_policy_pods 5",
+		`node_network_policy_isolated_addresses{direction="ingress"} 4`, `node_network_policy_isolated_addresses{direction="egress"} 2`,
+		"node_network_policy_chains 9", "node_network_policy_sets 6", "node_network_policy_transactions_total 2",
+		"node_network_policy_failures_total 0", "node_network_policy_seconds_total 1", "node_network_policy_last_change_timestamp_seconds 1000.000",
+		"node_network_policy_last_change_latency_seconds 0.25", "node_network_policy_established_denied 7", "node_network_policy_sctp_tracked 1",
+	} {
+		if !strings.Contains(text+"\n", line+"\n") {
+			t.Errorf("no line %q in\n%s", line, text)
+		}
+	}
+	s.PolicyEnds(PolicyResult{Failure: "the kernel refuses"})
+	if code, text := get(t, s, "/readyz"); code != 503 || text != "the kernel refuses" {
+		t.Errorf("%d %q after a failure", code, text)
+	}
+}
+
 func TestServeEndsWithItsContext(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -18,6 +18,8 @@ type localPod struct {
 	policy.Pod
 	identities []string
 	hasAddress bool
+	// deleted is set when the API has no such pod any more while its sandbox is still there.
+	deleted bool
 }
 
 // identities are the UIDs by which the kubelet may call a pod: a static pod has another one in
@@ -31,7 +33,7 @@ func identities(pod *corev1.Pod) []string {
 }
 
 // admission is an announcement with the version of the rules that respect it; 0 as long as the
-// API has not told of the pod.
+// API has not told of the pod. A runtime may leave out the UID.
 type admission struct {
 	gate.Announcement
 	version uint64
@@ -47,11 +49,17 @@ func (e *Enforcer) setPod(pod *corev1.Pod) {
 		e.planner.SetPod(converted)
 		return
 	}
-	e.local[converted.Key()] = &localPod{converted, identities(pod), watch.HasAddress(pod)}
+	e.local[converted.Key()] = &localPod{Pod: converted, identities: identities(pod), hasAddress: watch.HasAddress(pod)}
 	e.place(converted.Key())
 }
 
+// deletePod forgets a pod. One that was deleted by force may go on for a while: it obeys until the
+// runtime has taken its sandbox down.
 func (e *Enforcer) deletePod(key policy.Key) {
+	if known := e.local[key]; known != nil && len(e.addressesAnnounced(key)) > 0 {
+		known.deleted = true
+		return
+	}
 	delete(e.local, key)
 	e.planner.DeletePod(key)
 }
@@ -63,25 +71,38 @@ func (e *Enforcer) place(key policy.Key) {
 	if known == nil {
 		return
 	}
+	announced := e.addressesAnnounced(key)
+	if known.deleted && len(announced) == 0 {
+		e.deletePod(key)
+		return
+	}
 	pod := known.Pod
-	if known.hasAddress {
-		var announced []netip.Addr
-		for _, a := range e.announced {
-			if a.key() == key && slices.Contains(known.identities, a.UID) {
-				announced = append(announced, a.Addresses...)
-				if a.version == 0 {
-					a.version = e.version
-				}
-			}
-		}
-		if len(announced) > 0 {
-			slices.SortFunc(announced, netip.Addr.Compare)
-			pod.Addresses = announced
-		} else {
-			pod.Addresses = slices.DeleteFunc(slices.Clone(pod.Addresses), e.isAnnounced)
+	switch {
+	case !known.hasAddress:
+	case len(announced) > 0:
+		pod.Addresses = announced
+	default:
+		pod.Addresses = slices.DeleteFunc(slices.Clone(pod.Addresses), e.isAnnounced)
+	}
+	for _, a := range e.announced {
+		if a.key() == key && a.version == 0 && (a.UID == "" || slices.Contains(known.identities, a.UID)) {
+			a.version = e.version
 		}
 	}
 	e.planner.SetPod(pod)
+}
+
+// addressesAnnounced are those of all sandboxes of a pod: one that is made anew, or again under the
+// same name, may have two for a while.
+func (e *Enforcer) addressesAnnounced(key policy.Key) []netip.Addr {
+	var addresses []netip.Addr
+	for _, a := range e.announced {
+		if a.key() == key {
+			addresses = append(addresses, a.Addresses...)
+		}
+	}
+	slices.SortFunc(addresses, netip.Addr.Compare)
+	return addresses
 }
 
 func (e *Enforcer) isAnnounced(address netip.Addr) bool {
