@@ -1,0 +1,98 @@
+// Command cyclonus runs the generated NetworkPolicy cases of github.com/mattfenwick/cyclonus.
+//
+// It does what that project's own `cyclonus generate` does, with its batch mode on: one exec per
+// pod and look, not one per dial. v0.5.6 has all of it and no flag: `--batch-jobs` is commented out
+// in pkg/cli/generate.go. Cases, expectations (its own simulation of the specification), probes
+// and verdicts are that project's.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"strings"
+
+	"github.com/mattfenwick/cyclonus/pkg/connectivity"
+	"github.com/mattfenwick/cyclonus/pkg/connectivity/probe"
+	"github.com/mattfenwick/cyclonus/pkg/generator"
+	"github.com/mattfenwick/cyclonus/pkg/kube"
+	v1 "k8s.io/api/core/v1"
+)
+
+var (
+	namespaces = []string{"x", "y", "z"}
+	pods       = []string{"a", "b", "c"}
+	ports      = []int{80, 81}
+)
+
+func main() {
+	junit := flag.String("junit", "", "file for the results")
+	include := flag.String("include", "", "only cases with one of these tags, separated by commas")
+	exclude := flag.String("exclude", "", "no case with one of these tags")
+	protocols := flag.String("protocols", "TCP,UDP", "protocols the pods serve")
+	list := flag.Bool("list", false, "print what would run, and stop")
+	flag.Parse()
+	if err := run(*junit, split(*include), split(*exclude), split(*protocols), *list); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(junit string, include, exclude, protocols []string, list bool) error {
+	if err := generator.ValidateTags(append(append([]string{}, include...), exclude...)); err != nil {
+		return err
+	}
+	// Any address will do to count cases; the cases of ipBlock are made around it.
+	address := "10.0.0.1"
+	var interpreter *connectivity.Interpreter
+	if !list {
+		kubernetes, err := kube.NewKubernetesForContext("")
+		if err != nil {
+			return err
+		}
+		var served []v1.Protocol
+		for _, protocol := range protocols {
+			served = append(served, v1.Protocol(protocol))
+		}
+		resources, err := probe.NewDefaultResources(kubernetes, namespaces, pods, ports, served, nil, 180, true, "registry.k8s.io")
+		if err != nil {
+			return err
+		}
+		pod, err := resources.GetPod("z", "c")
+		if err != nil {
+			return err
+		}
+		address = pod.IP
+		interpreter = connectivity.NewInterpreter(kubernetes, resources, &connectivity.InterpreterConfig{
+			ResetClusterBeforeTestCase:       true,
+			VerifyClusterStateBeforeTestCase: true,
+			KubeProbeRetries:                 1,
+			// A change must be obeyed within a second.
+			PerturbationWaitSeconds: 1,
+			BatchJobs:               true,
+			JobTimeoutSeconds:       1,
+		})
+	}
+	cases := generator.NewTestCaseGenerator(true, address, namespaces, include, exclude).GenerateTestCases()
+	fmt.Printf("%d cases\n", len(cases))
+	if list {
+		return nil
+	}
+	printer := &connectivity.Printer{JunitResultsFile: junit}
+	for i, testCase := range cases {
+		result := interpreter.ExecuteTestCase(testCase)
+		if result.Err != nil {
+			return fmt.Errorf("case %d, %s: %w", i+1, testCase.Description, result.Err)
+		}
+		printer.PrintTestCaseResult(result)
+		fmt.Printf("finished %d of %d: %s: passed %t\n", i+1, len(cases), testCase.Description, result.Passed(false))
+	}
+	printer.PrintSummary()
+	return nil
+}
+
+func split(text string) []string {
+	if text == "" {
+		return []string{}
+	}
+	return strings.Split(text, ",")
+}
