@@ -1,4 +1,4 @@
 import { networkPolicyCases } from '../support/network-policy-cases.ts'
-import { firstPacketDrills, networkPolicyTests } from '../support/network-policy-tests.ts'
+import { changeDrills, firstPacketDrills, networkPolicyTests } from '../support/network-policy-tests.ts'
 
-networkPolicyTests(networkPolicyCases, firstPacketDrills)
+networkPolicyTests(networkPolicyCases, [...firstPacketDrills, ...changeDrills])

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drillCluster } from '../e2e/cluster-fixture.ts'
 import { recordFault } from './fault-results.ts'
+import { agentRestartedUnderTraffic, establishedFlowKept, ownNodeProbePasses } from './network-policy/agent.ts'
 import type { PolicyCase } from './network-policy/expectation.ts'
 import { type DrillResult, newClientObeys, newServerObeys } from './network-policy/first-packet.ts'
+import { namespaceLabelFollowed, podLabelFollowed, policyFollowed } from './network-policy/follow.ts'
 import { type PolicyLab, startPolicyLab } from './network-policy/lab.ts'
 import { playCase, positiveControl } from './network-policy/play.ts'
 
@@ -29,6 +31,40 @@ export const firstPacketDrills: readonly PolicyDrill[] = [
     name: 'a new pod whose first act is to dial, under an egress policy',
     expected: 'what is denied is never answered, from the first packet on; what is allowed is',
     run: newClientObeys,
+  },
+]
+
+/** What must hold while things change. */
+export const changeDrills: readonly PolicyDrill[] = [
+  {
+    name: 'a pod under default deny, probed by its own node',
+    expected: 'the pod gets Ready',
+    run: ownNodeProbePasses,
+  },
+  {
+    name: 'label of a pod set and removed',
+    expected: 'followed, both ways (the issue wants a second; 5 s are an error)',
+    run: podLabelFollowed,
+  },
+  {
+    name: 'label of a namespace set and removed',
+    expected: 'followed, both ways (the issue wants a second; 5 s are an error)',
+    run: namespaceLabelFollowed,
+  },
+  {
+    name: 'policy created and deleted',
+    expected: 'denied, then allowed again (the issue wants a second; 5 s are an error)',
+    run: policyFollowed,
+  },
+  {
+    name: 'policy against a connection that is open',
+    expected: 'new connections are dropped, the open one is kept',
+    run: establishedFlowKept,
+  },
+  {
+    name: 'agents of both nodes deleted under traffic',
+    expected: 'no denied dial gets through, no allowed one fails, the open connection stays',
+    run: agentRestartedUnderTraffic,
   },
 ]
 

@@ -9,6 +9,7 @@ import { fixtureObjects, surroundings } from './manifests.ts'
 
 export const podKind = { apiVersion: 'v1', kind: 'Pod' } as const
 const namespaceKind = { apiVersion: 'v1', kind: 'Namespace' } as const
+const ownNamespaces = [...Object.values(namespaces).map(({ name }) => name), hostNamespace]
 /** Image pulls included. */
 const startMs = 180_000
 const removeMs = 120_000
@@ -29,7 +30,7 @@ export interface PolicyLab {
 
 /** Starts the fixture. A dead run's is removed first. */
 export async function startPolicyLab(host: Host, kubernetes: Kubernetes): Promise<PolicyLab> {
-  await removeNamespaces(kubernetes)
+  await removeNamespaces(kubernetes, ownNamespaces)
   const nodes = await chooseNodes(kubernetes)
   const around = await surroundings()
   await Promise.all(around.namespaces.map((object) => kubernetes.apply(object)))
@@ -71,7 +72,7 @@ export async function startPolicyLab(host: Host, kubernetes: Kubernetes): Promis
       )
       return new Map(seen.flat())
     },
-    remove: () => removeNamespaces(kubernetes),
+    remove: () => removeNamespaces(kubernetes, ownNamespaces),
   }
 }
 
@@ -119,8 +120,9 @@ export function isReady(pod: KubeObject): boolean {
 export function keyOf(pod: KubeObject): string {
   const { name, namespace = '' } = pod.metadata
   if (namespace === hostNamespace) return name
-  const short = Object.entries(namespaces).find(([, value]) => value.name === namespace)?.[0] ?? namespace
-  return `${short}/${name}`
+  const key = Object.entries(namespaces).find(([, value]) => value.name === namespace)?.[0]
+  // Somebody else's namespace may be called x.
+  return key === undefined ? `pod ${namespace}/${name}` : `${key}/${name}`
 }
 
 /** Namespace and name of the pod that dials for a source. */
@@ -147,8 +149,8 @@ async function clusterIp(kubernetes: Kubernetes, namespace: string, name: string
   return found?.['spec'].clusterIP ?? ''
 }
 
-async function removeNamespaces(kubernetes: Kubernetes): Promise<void> {
-  const names = [...Object.values(namespaces).map(({ name }) => name), hostNamespace]
+/** Resolves when they are gone with all that was in them. */
+export async function removeNamespaces(kubernetes: Kubernetes, names: readonly string[]): Promise<void> {
   await Promise.all(names.map((name) => kubernetes.delete({ ...namespaceKind, name })))
   const left = (all: readonly KubeObject[]): string[] =>
     all.map((one) => one.metadata.name).filter((name) => names.includes(name))

@@ -7,6 +7,7 @@ import type { PolicyLab } from './lab.ts'
 
 /** How long what is seen may differ from what is expected. Far more than the agent needs: the figure is recorded. */
 const convergeMs = 20_000
+const goneMs = 60_000
 /** How long a dropped dial is waited for. The look that confirms waits longer: nothing that is let through may be missed for a busy machine. */
 const dialMs = 800
 const confirmDialMs = 1_600
@@ -61,6 +62,22 @@ export function networkPolicy(lab: PolicyLab, policy: CasePolicy, name: string):
   }
 }
 
+/** Resolves when all are gone: what is only being deleted still counts, and would take the next object of its name along. */
 export async function deleteAll(lab: PolicyLab, refs: readonly ObjectRef[]): Promise<void> {
-  await Promise.all(refs.map((ref) => lab.kubernetes.delete(ref)))
+  await Promise.all(
+    refs.map(async (ref) => {
+      const { kind, apiVersion, name, namespace = '' } = ref
+      await lab.kubernetes.delete(ref)
+      await lab.kubernetes.until(
+        `${kind} ${name} gone`,
+        { apiVersion, kind },
+        { namespace },
+        {
+          timeoutMs: goneMs,
+          done: (all) => all.every((one) => one.metadata.name !== name),
+          explain: () => 'still there',
+        },
+      )
+    }),
+  )
 }
