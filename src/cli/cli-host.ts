@@ -1,6 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { assetsFolder } from '../process/assets-folder.ts'
 import { systemClock } from '../process/clock.ts'
 import { cacheFolder, stateFolder } from '../process/environment.ts'
@@ -8,6 +7,7 @@ import { createExec } from '../process/exec.ts'
 import type { Host } from '../process/host.ts'
 import { Timings } from '../process/timings.ts'
 import { type TrackedExec, trackExec } from '../process/tracked-exec.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 import { terminalLogger } from './terminal-logger.ts'
 
 /** `dispose` removes the temporary folder. */
@@ -20,7 +20,7 @@ export function createCliHost(options: { verbose: boolean; signal: AbortSignal }
     Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
   const log = terminalLogger({ stream: process.stderr, clock, verbose: options.verbose })
-  const temp = mkdtempSync(path.join(tmpdir(), 'k8s-platform-'))
+  const temp = temporaryFolder(tmpdir())
   const paths = { assets: assetsFolder(), temp, cache: cacheFolder(env), state: stateFolder(env) }
   for (const folder of [paths.cache, paths.state]) mkdirSync(folder, { recursive: true, mode: 0o700 })
   return {

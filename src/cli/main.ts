@@ -61,6 +61,7 @@ async function run(command: Command, argv: readonly string[]): Promise<number> {
     signals += 1
     if (signals > 1) {
       host?.exec.kill()
+      host?.dispose()
       process.exit(exitCodes.cancelled)
     }
     host?.log.warning(`${signal} received: stopping; once more to stop at once`)

@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { cacheFolder } from '../../src/process/environment.ts'
 import { type CliRun, runCli } from '../support/cli.ts'
@@ -19,6 +21,7 @@ let host: LifeCycleHost
 
 beforeEach(() => {
   host = lifeCycleHost(name)
+  for (const part of ['home', 'tmp']) mkdirSync(path.join(host.folder, part))
 })
 afterEach(() => host.remove())
 
@@ -91,7 +94,8 @@ describe('the command line', () => {
       ...(onLog === undefined ? {} : { onLog }),
     })
   const environment = () => ({
-    HOME: `${host.folder}/home`,
+    HOME: path.join(host.folder, 'home'),
+    TMPDIR: path.join(host.folder, 'tmp'),
     XDG_STATE_HOME: '',
     K8S_PLATFORM_CACHE_DIR: cacheFolder(process.env),
   })

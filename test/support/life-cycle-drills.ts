@@ -20,17 +20,21 @@ export interface Drill {
 
 /** What every drill must show; the table of docs/reliability.md quotes it. */
 export function expectationOf({ fault }: Drill): string {
-  return fault === 'runner killed'
+  return fault === 'runner killed' || fault === 'worker killed'
     ? 'the next run of that name removes what is left, and leaves nothing itself'
     : `${fault === 'cancelled' ? 'the step ends within 7.5 s; ' : ''}the post step leaves nothing`
 }
 
-/** Every fault in every phase; a post step is not cancelled by the runner, and has nothing running beside it. */
+/**
+ * Every fault in every phase; but a post step is not cancelled by the runner, and has nothing running beside it, and a step that outlives its worker is the same anywhere
+ * while programs run.
+ */
 export function drillsOf(): Drill[] {
   const faults = Object.keys(faultMeaning) as Fault[]
   return (Object.keys(phases) as (keyof typeof phases)[]).flatMap((phase) =>
     faults
       .filter((fault) => phase !== 'teardown' || fault === 'step killed' || fault === 'runner killed')
+      .filter((fault) => fault !== 'worker killed' || phase === 'nodes' || phase === 'readiness')
       .map((fault) => ({ phase, fault })),
   )
 }

@@ -42,13 +42,14 @@ export const phases = {
   },
 } as const satisfies Record<string, Phase>
 
-export type Fault = 'cancelled' | 'step killed' | 'step and its programs killed' | 'runner killed'
+export type Fault = 'cancelled' | 'step killed' | 'step and its programs killed' | 'runner killed' | 'worker killed'
 
 export const faultMeaning: Readonly<Record<Fault, string>> = {
   cancelled: 'cancelled (SIGINT, SIGTERM after 7.5 s, SIGKILL after 2.5 s)',
   'step killed': 'SIGKILL of the step alone, its programs go on',
   'step and its programs killed': 'SIGKILL of the step and of all it has started',
   'runner killed': "SIGKILL of the runner's process group, no post step runs",
+  'worker killed': "SIGKILL of the runner's worker alone, the step goes on with nobody who hears it, no post step runs",
 }
 
 /** Where the built action keeps its records when nothing else is said. */
@@ -96,6 +97,10 @@ export async function strike(job: RunningJob, phase: Phase, fault: Fault): Promi
   await job.line(phase.step, phase.line)
   if (fault === 'runner killed') {
     await job.killWorker('group')
+    return undefined
+  }
+  if (fault === 'worker killed') {
+    await job.killWorker('alone')
     return undefined
   }
   if (fault === 'cancelled') job.cancel()
@@ -155,7 +160,7 @@ export async function leftOf(host: LifeCycleHost, before: Surroundings): Promise
     ...now.volumes.filter((name) => !before.volumes.includes(name)).map((name) => `volume ${name}`),
     ...now.limits.filter((line) => !before.limits.includes(line)).map((line) => `limit ${line}`),
     ...programs.map(({ pid, command }) => `process ${pid} ${command.slice(0, 3).join(' ')}`),
-    ...below(path.join(host.folder, 'temp')).map((file) => `temporary ${file}`),
+    ...['temp', 'tmp'].flatMap((part) => below(path.join(host.folder, part))).map((file) => `temporary ${file}`),
     ...below(path.join(host.folder, 'home'))
       // Go's own counters, where an image was compiled first.
       .filter((file) => !file.includes('/.config/go/telemetry/'))
