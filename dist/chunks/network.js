@@ -1,1 +1,1 @@
-export{r as removeNetworkIfUnused}from"./network2.js";
+export{r as removeNetworkIfUnused,i as sealedNetwork}from"./network2.js";

@@ -36,12 +36,14 @@ export async function benchNetworkPolicy(host: Host): Promise<BenchResult> {
     await fill(host, plane.kubernetes)
     const started = performance.now()
     const agent = await plane.startAgent(thisNode)
-    await waitFor(host, 'the agent', () => plane.agentMetrics(), {
+    const metrics = await waitFor(host, 'the agent', () => plane.agentMetrics(), {
       done: (text) => /^node_network_policy_ready 1$/m.test(text),
       explain: () => 'node_network_policy_ready is not 1',
       timeoutMs: settleMs,
     })
     const readyMs = performance.now() - started
+    const isolated = Number(/^node_network_policy_isolated_addresses\{direction="ingress"\} (\d+)$/m.exec(metrics)?.[1])
+    if (!(isolated > 0)) throw new Error('no pod of the node is isolated: there is nothing to measure')
     const settled = await memoryOf(agent.pid ?? 0)
     const policies: number[] = []
     const labels: number[] = []
@@ -56,6 +58,7 @@ export async function benchNetworkPolicy(host: Host): Promise<BenchResult> {
     return {
       name: `network policy on one node, ${podCount} pods and ${policyCount} policies`,
       rows: [
+        { what: 'pods of the node that policies isolate', value: isolated, unit: 'pods' },
         { what: 'start of the agent until all of it is in the kernel', value: readyMs, unit: 'ms' },
         boundedRow('memory (RSS) when settled', settled.now, 'MB', memoryLimit),
         boundedRow(`memory (RSS) after ${changes} changes`, after.now, 'MB', memoryLimit),

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import { refOf } from '../../../src/kubernetes/objects.ts'
+import { waitFor } from '../../../src/process/wait.ts'
 import { type DrillResult, dialList, linesOf, readyPod } from './first-packet.ts'
-import { namespaces } from './fixture.ts'
+import { hostNamespace, namespaces } from './fixture.ts'
 import { isReady, type PolicyLab, podKind } from './lab.ts'
 import { programPod } from './manifests.ts'
 import { deleteAll, networkPolicy } from './play.ts'
@@ -10,6 +11,7 @@ import type { DialLine } from './pod-program.ts'
 
 const agentScope = { namespace: 'kube-system', labelSelector: 'app.kubernetes.io/name=node-network' }
 const restartMs = 120_000
+const countedMs = 20_000
 const everyMs = 25
 /** Dials wanted after the agent is back. */
 const afterwards = 40
@@ -128,10 +130,33 @@ export async function establishedFlowKept(lab: PolicyLab): Promise<DrillResult> 
       (all) => echoesAfter(all) >= afterwards || all.some(({ dial }) => dial === 'lost'),
     )
     const lost = lines.some(({ dial }) => dial === 'lost')
-    return { held: !lost, seen: `${echoesAfter(lines)} echoes after the first denied dial${lost ? ', then lost' : ''}` }
+    const counted = await keptConnections(lab)
+    return {
+      held: !lost && counted > 0,
+      seen: `${echoesAfter(lines)} echoes after the first denied dial${lost ? ', then lost' : ''}; the agent counts ${counted}`,
+    }
   } finally {
     await deleteAll(lab, [refOf(pod), refOf(policy)])
   }
+}
+
+/** How many connections the agent of x/a's node says it keeps that no policy would allow now; waits for there to be one. */
+async function keptConnections(lab: PolicyLab): Promise<number> {
+  const program = "fetch('http://127.0.0.1:10271/metrics').then((answer) => answer.text()).then(console.log)"
+  const read = async (): Promise<number> => {
+    const { stdout } = await lab.kubernetes.exec({
+      namespace: hostNamespace,
+      pod: 'node1',
+      command: ['node', '--eval', program],
+      timeoutMs: 10_000,
+    })
+    return Number(/^node_network_policy_established_denied (\d+)/m.exec(stdout)?.[1] ?? Number.NaN)
+  }
+  return waitFor(lab.host, 'the agent to count the open connection', read, {
+    done: (count) => count > 0,
+    explain: (count) => `${count} counted`,
+    timeoutMs: countedMs,
+  })
 }
 
 /** Deletes the agent's pods on both nodes and resolves when new ones are Ready. */

@@ -1,0 +1,1 @@
+export{t as findHelm,n as findKubectl}from"./find-programs2.js";

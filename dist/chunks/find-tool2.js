@@ -1,0 +1,1 @@
+export{t as findTool,n as firstOnPath}from"./find-tool.js";

@@ -1,0 +1,1 @@
+export{t as knownVersions,n as parseToolVersion}from"./tool-request.js";
