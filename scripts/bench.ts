@@ -6,6 +6,7 @@ import { createCliHost } from '../src/cli/cli-host.ts'
 import type { Host } from '../src/process/host.ts'
 import { benchBundleStart } from './bench/bundle-start.ts'
 import { benchFourNodes } from './bench/four-nodes.ts'
+import { benchNetworkPolicy } from './bench/network-policy.ts'
 import { runBuiltCli } from './bench/programs.ts'
 import { benchProvenVote } from './bench/proven-vote.ts'
 import { benchReleaseArchive } from './bench/release-archive.ts'
@@ -19,6 +20,7 @@ const benchmarks: Readonly<Record<string, (host: Host) => Promise<BenchResult>>>
   'four-nodes': benchFourNodes,
   'proven-vote': benchProvenVote,
   'second-up': benchSecondUp,
+  'network-policy': benchNetworkPolicy,
 }
 /** Those that make clusters: an engine and images must be there before a clock starts. */
 const onClusters = ['four-nodes', 'proven-vote', 'second-up']
