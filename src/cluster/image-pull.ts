@@ -36,7 +36,8 @@ const faults: readonly PullFault[] = [
     hint: 'Put its authority into /etc/docker/certs.d/<host>/ca.crt, and into the nodes by `extraMounts` in `config`, as docs/clusters.md shows.',
   },
   {
-    signature: /invalid character '<'|text\/html|missing signature key|unsupported media type|no supported manifest/i,
+    signature:
+      /invalid character '<'|text\/html|missing signature key|unsupported media type|mediaType in manifest|no supported manifest/i,
     what: 'answered with a page, not with an image',
     hint: 'A proxy, a login page or a mirror with another path layout answers in its place; open its /v2/ from this machine to see it.',
   },
@@ -58,8 +59,7 @@ const faults: readonly PullFault[] = [
     transient: true,
   },
   {
-    signature:
-      /connection reset by peer|unexpected EOF|50[0234] |Internal Server Error|Bad Gateway|Service Unavailable/i,
+    signature: /connection reset by peer|\bEOF\b|50[0234] |Internal Server Error|Bad Gateway|Service Unavailable/i,
     what: 'broke off',
     hint: 'Try again; if it stays, the mirror or the way to it is at fault.',
     transient: true,

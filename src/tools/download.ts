@@ -4,10 +4,12 @@ import { chmod, mkdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { CancelledError, messageOf } from '../process/errors.ts'
+import { CancelledError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { formatSeconds, pause } from '../process/wait.ts'
 import { DownloadError } from './download-error.ts'
+import { follow, networkHint } from './follow-redirects.ts'
+import { IdleTimer } from './idle-timer.ts'
 
 export interface Download {
   /** What people call it, such as `kind 0.33.0`. */
@@ -30,10 +32,6 @@ export interface Download {
   /** A try ends when nothing has come for so long. Default 30 s. */
   readonly idleMs?: number
 }
-
-/** A server may ask for hours; a job has not got them. */
-const longestRetryAfterMs = 30_000
-const transientStatus = new Set([408, 425, 429, 500, 502, 503, 504])
 
 /**
  * Streams a file to disk, hashing as it goes, and renames it into place only when the digest is right. Transient errors are tried again with back-off;
@@ -62,42 +60,6 @@ export async function download(host: Pick<Host, 'log' | 'signal'>, request: Down
 
 const defaultTimeoutMs = 300_000
 const defaultIdleMs = 30_000
-
-/** Aborts when nothing has come for a while: a server that drips a byte now and then would else hold the job for the whole deadline, and one that is silent too. */
-class IdleTimer {
-  received = 0
-  readonly #controller = new AbortController()
-  readonly #idleMs: number
-  #timer: NodeJS.Timeout
-
-  constructor(idleMs: number) {
-    this.#idleMs = idleMs
-    this.#timer = this.#start()
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  /** Counts what came. Less than a kilobyte in all that time is as good as nothing. */
-  progress(bytes: number): void {
-    const before = this.received
-    this.received += bytes
-    if (Math.floor(before / leastProgress) === Math.floor(this.received / leastProgress)) return
-    clearTimeout(this.#timer)
-    this.#timer = this.#start()
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer)
-  }
-
-  #start(): NodeJS.Timeout {
-    return setTimeout(() => this.#controller.abort(), this.#idleMs)
-  }
-}
-
-const leastProgress = 1_024
 
 function late(request: Download, received: number, atAll: boolean): DownloadError {
   const seconds = formatSeconds(atAll ? (request.timeoutMs ?? defaultTimeoutMs) : (request.idleMs ?? defaultIdleMs))
@@ -153,69 +115,6 @@ async function downloadOnce(request: Download, signal: AbortSignal, idle: IdleTi
   }
 }
 
-/** Follows redirects by hand: bounded, never in a circle, never from https down to http. */
-async function follow(request: Download, signal: AbortSignal): Promise<Response> {
-  const seen: string[] = []
-  let url = request.url
-  const limit = request.maxRedirects ?? 5
-  for (;;) {
-    seen.push(url)
-    const response = await requestOnce(request, url, signal)
-    if (response.status < 300 || response.status >= 400) return acceptStatus(request, url, response)
-    await response.body?.cancel()
-    const location = response.headers.get('location')
-    if (location === null) throw redirectError(request, `${url} answered ${response.status} without a location`)
-    const next = URL.parse(location, url)
-    if (next === null) throw redirectError(request, `${url} points to ${JSON.stringify(location)}, which is no URL`)
-    if (url.startsWith('https:') && next.protocol !== 'https:') {
-      throw redirectError(request, `${url} points to ${next.href}, away from https`)
-    }
-    if (seen.includes(next.href))
-      throw redirectError(request, `redirects go in a circle: ${[...seen, next.href].join(' -> ')}`)
-    if (seen.length > limit) throw redirectError(request, `more than ${limit} redirects, the last to ${next.href}`)
-    url = next.href
-  }
-}
-
-async function requestOnce(request: Download, url: string, signal: AbortSignal): Promise<Response> {
-  try {
-    // identity: a body compressed on the way has another length than the one announced.
-    return await fetch(url, { redirect: 'manual', signal, headers: { 'accept-encoding': 'identity' } })
-  } catch (error) {
-    throw new DownloadError(`${request.what} could not be fetched from ${url}: ${deepestMessage(error)}`, {
-      code: 'DOWNLOAD_NETWORK',
-      cause: error,
-      transient: true,
-      hint: networkHint,
-    })
-  }
-}
-
-const networkHint =
-  'Where the machine reaches only a mirror, set `download-base-url` to it; where it reaches only package registries, use `image-source: packages`.'
-
-function acceptStatus(request: Download, url: string, response: Response): Response {
-  if (response.status === 200) return response
-  void response.body?.cancel()
-  throw new DownloadError(`${request.what} could not be fetched: ${url} answered HTTP ${response.status}`, {
-    code: 'DOWNLOAD_HTTP',
-    transient: transientStatus.has(response.status),
-    retryAfterMs: retryAfter(response),
-    hint:
-      response.status === 404
-        ? 'The server has no such version; check it, and `download-base-url` if given.'
-        : networkHint,
-  })
-}
-
-/** Seconds, or a date, which is told by the server's own clock. */
-function retryAfter(response: Response): number | undefined {
-  const text = response.headers.get('retry-after') ?? ''
-  const date = Date.parse(text) - Date.parse(response.headers.get('date') ?? '')
-  const waitMs = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1_000 : date
-  return Number.isFinite(waitMs) ? Math.min(Math.max(0, waitMs), longestRetryAfterMs) : undefined
-}
-
 function contentLength(response: Response): number | undefined {
   const header = response.headers.get('content-length')
   return header === null || response.headers.has('content-encoding') ? undefined : Number(header)
@@ -269,19 +168,4 @@ function bodyError(request: Download, error: unknown, received: number, expected
   // The disk's faults are not the network's.
   if (code === 'ENOSPC' || code === 'EACCES' || code === 'EROFS' || code === 'ENOENT') return error
   return truncated(request, received, expected, error)
-}
-
-function redirectError(request: Download, what: string): DownloadError {
-  return new DownloadError(`${request.what} could not be fetched: ${what}`, {
-    code: 'DOWNLOAD_REDIRECT',
-    hint: 'A mirror or proxy redirects wrongly; `download-base-url` may point somewhere else.',
-  })
-}
-
-/** fetch hides the reason (`ECONNREFUSED`, a certificate) in the cause of its `fetch failed`. */
-function deepestMessage(error: unknown): string {
-  let current = error
-  while (current instanceof Error && current.cause !== undefined) current = current.cause
-  if (current instanceof AggregateError && current.errors.length > 0) current = current.errors[0]
-  return messageOf(current)
 }

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../src/process/log.ts'
 import { download } from '../../../src/tools/download.ts'
@@ -37,7 +38,15 @@ afterEach(async () => {
 })
 
 const fetchFile = (
-  options: { path?: string; signal?: AbortSignal; attempts?: number; sha256?: string } = {},
+  options: {
+    path?: string
+    signal?: AbortSignal
+    attempts?: number
+    sha256?: string
+    backOffMs?: number
+    idleMs?: number
+    timeoutMs?: number
+  } = {},
 ): Promise<void> =>
   download(
     { log: silentLogger, signal: options.signal ?? new AbortController().signal },
@@ -46,7 +55,9 @@ const fetchFile = (
       url: `${base}${options.path ?? '/kind'}`,
       sha256: options.sha256 ?? sha256,
       destination: join(folder, 'bin', 'kind'),
-      backOffMs: 1,
+      backOffMs: options.backOffMs ?? 1,
+      ...(options.idleMs === undefined ? {} : { idleMs: options.idleMs }),
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       attempts: options.attempts ?? 3,
     },
   )
@@ -182,4 +193,77 @@ describe('download', () => {
     await fetchFile()
     expect(performance.now() - started).toBeGreaterThan(45)
   })
+
+  it('takes a date for when to come back, by the server’s own clock, and never waits for hours', async () => {
+    const now = 'Sat, 21 Nov 2026 12:00:00 GMT'
+    handler = (_request, response, count) =>
+      count === 1 ? response.writeHead(503, { date: now, 'retry-after': now }).end() : response.end(body)
+    // The pause between tries would be an hour.
+    await fetchFile({ backOffMs: 3_600_000 })
+    expect(requests).toHaveLength(2)
+  })
+
+  it('takes a file that was packed on the way, when unpacked it is the one', async () => {
+    handler = (_request, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(body))
+    await fetchFile()
+    expect(await readFile(join(folder, 'bin', 'kind'))).toEqual(body)
+  })
+
+  it.each([
+    ['an archive that was stored as if it were packed for the way', () => gzipSync(body), () => gzipSync(body)],
+    ['what is no gzip at all', () => body, () => body],
+  ])('does not call it tampering when an encoding spoils the file: %s', async (_what, pinned, sent) => {
+    handler = (_request, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(sent())
+    const digest = createHash('sha256').update(pinned()).digest('hex')
+    await expect(fetchFile({ sha256: digest })).rejects.toMatchObject({ code: 'DOWNLOAD_ENCODING' })
+    expect(requests).toHaveLength(1)
+    expect(await leftInFolder()).toEqual([])
+  })
+
+  it.each([
+    ['says nothing', (_response: ServerResponse) => {}],
+    ['drips', (response: ServerResponse) => drip(response)],
+    ['stops in the middle', (response: ServerResponse) => void response.write(body.subarray(0, 5_000))],
+  ])('gives up on a server that %s', async (_how, act) => {
+    handler = (_request, response) => act(response)
+    await expect(fetchFile({ idleMs: 60, attempts: 2 })).rejects.toMatchObject({
+      code: 'DOWNLOAD_TIMEOUT',
+      message: expect.stringContaining('stalled'),
+    })
+    // On a machine that is busy a try may end before it reaches the server.
+    expect(requests.length).toBeLessThanOrEqual(2)
+    expect(await leftInFolder()).toEqual([])
+  })
+
+  it('has one deadline for all tries', async () => {
+    handler = (_request, response) => response.writeHead(503).end()
+    await expect(fetchFile({ timeoutMs: 80, attempts: 1_000, backOffMs: 30 })).rejects.toMatchObject({
+      code: expect.stringMatching(/^DOWNLOAD_(TIMEOUT|HTTP)$/),
+    })
+    expect(requests.length).toBeLessThan(10)
+  })
+
+  it('is not taken in by a length that is too short', async () => {
+    handler = (_request, response) => {
+      response.socket?.write(`HTTP/1.1 200 OK\r\ncontent-length: 1000\r\nconnection: close\r\n\r\n`)
+      response.socket?.end(body)
+    }
+    await expect(fetchFile()).rejects.toMatchObject({
+      code: 'DOWNLOAD_DIGEST',
+      message: expect.stringContaining('1000 bytes'),
+    })
+    expect(await leftInFolder()).toEqual([])
+  })
+
+  it('names the XML of an object store, and a comment before a page', async () => {
+    handler = (_request, response, count) =>
+      response.end(count === 1 ? '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>' : '<!-- x --><html>')
+    for (const _ of [1, 2]) await expect(fetchFile()).rejects.toMatchObject({ code: 'DOWNLOAD_HTML' })
+  })
 })
+
+/** A byte now and then, for as long as somebody listens. */
+function drip(response: ServerResponse): void {
+  const timer = setInterval(() => response.write('x'), 5)
+  response.on('close', () => clearInterval(timer))
+}
