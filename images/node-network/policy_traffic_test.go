@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -137,4 +140,47 @@ func TestLabelsAreFollowedWithinASecond(t *testing.T) {
 		}
 		t.Logf("%s: in the kernel after %.0f ms, seen after %s", step.what, latency*1000, time.Since(begin).Round(time.Millisecond))
 	}
+}
+
+// TestSCTPPortsWithRealPackets sends the first packet of an association by hand: few kernels have
+// SCTP sockets, and those that lack them pass its packets on all the same.
+func TestSCTPPortsWithRealPackets(t *testing.T) {
+	c, _, _, podC := newPolicyCluster(t)
+	c.putPolicy("x", "sctp", `{podSelector: {matchLabels: {app: a}}, ingress: [{ports: [{protocol: SCTP, port: 3868}, {protocol: TCP, port: 3869}]}]}`)
+	c.expect("the policy", podC, "10.244.1.5", "")
+	var socket net.PacketConn
+	c.podA.Run(func() (err error) {
+		socket, err = net.ListenPacket("ip4:132", "10.244.1.5")
+		return err
+	})
+	t.Cleanup(func() { socket.Close() })
+	var arrived []uint16
+	for _, port := range []uint16{3869, 3868, 3870, 3868} {
+		podC.Run(func() error {
+			sender, err := net.Dial("ip4:132", "10.244.1.5")
+			if err != nil {
+				return err
+			}
+			defer sender.Close()
+			_, err = sender.Write(sctpInit(port))
+			return err
+		})
+		_ = socket.SetReadDeadline(time.Now().Add(quick))
+		buffer := make([]byte, 64)
+		if length, _, err := socket.ReadFrom(buffer); err == nil && length >= 4 {
+			arrived = append(arrived, binary.BigEndian.Uint16(buffer[2:]))
+		}
+	}
+	if !slices.Equal(arrived, []uint16{3868, 3868}) {
+		t.Errorf("packets to ports %v arrived, want those to 3868", arrived)
+	}
+}
+
+// sctpInit is an SCTP packet with one INIT chunk.
+func sctpInit(port uint16) []byte {
+	packet := binary.BigEndian.AppendUint16([]byte{0xc0, 0x00}, port)
+	packet = append(packet, 0, 0, 0, 0, 0, 0, 0, 0) // verification tag, checksum
+	packet = append(packet, 1, 0, 0, 20, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1)
+	binary.LittleEndian.PutUint32(packet[8:], crc32.Checksum(packet, crc32.MakeTable(crc32.Castagnoli)))
+	return packet
 }

@@ -45,7 +45,7 @@ type port struct {
 // understood of its rules allows nothing.
 func compile(policy *networkingv1.NetworkPolicy) *compiled {
 	c := &compiled{key: Key{policy.Namespace, policy.Name}}
-	c.pods = c.selector("spec.podSelector", &policy.Spec.PodSelector)
+	c.pods = c.selector("spec.podSelector", &policy.Spec.PodSelector, labels.Everything())
 	types := policy.Spec.PolicyTypes
 	if len(types) == 0 {
 		types = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
@@ -87,13 +87,13 @@ func (c *compiled) allow(direction Direction, path string, peers []networkingv1.
 func (c *compiled) peer(path string, peer networkingv1.NetworkPolicyPeer) *setSource {
 	source := &setSource{kind: Addresses, pods: labels.Everything()}
 	if peer.PodSelector != nil {
-		source.pods = c.selector(path+".podSelector", peer.PodSelector)
+		source.pods = c.selector(path+".podSelector", peer.PodSelector, labels.Nothing())
 	}
 	text := "in namespace " + c.key.Namespace
 	if peer.NamespaceSelector == nil {
 		source.namespace = c.key.Namespace
 	} else {
-		source.namespaces = c.selector(path+".namespaceSelector", peer.NamespaceSelector)
+		source.namespaces = c.selector(path+".namespaceSelector", peer.NamespaceSelector, labels.Nothing())
 		text = "in namespaces " + describe(source.namespaces)
 	}
 	source.comment = "pods " + describe(source.pods) + " " + text
@@ -167,11 +167,13 @@ func Protocol(name corev1.Protocol) (uint8, bool) {
 	return 0, false
 }
 
-func (c *compiled) selector(path string, selector *metav1.LabelSelector) labels.Selector {
+// selector parses a selector; one that cannot be understood is otherwise, which errs on the side
+// of denying.
+func (c *compiled) selector(path string, selector *metav1.LabelSelector, otherwise labels.Selector) labels.Selector {
 	parsed, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
 		c.problem("%s: %v", path, err)
-		return labels.Nothing()
+		return otherwise
 	}
 	return parsed
 }

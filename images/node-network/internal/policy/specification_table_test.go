@@ -233,4 +233,10 @@ var specification = []struct {
 		denied:   []string{"y/a > x/a TCP 80", "y/a > x/a TCP 8080", "outside > x/a TCP 1"},
 		problems: 3,
 	},
+	{
+		name:     "a selector that cannot be understood selects all pods to isolate, and no peer",
+		policies: []string{"x: {podSelector: {matchExpressions: [{key: app, operator: Like, values: [a]}]}, ingress: [{from: [{podSelector: {matchExpressions: [{key: app, operator: In}]}}]}]}"},
+		denied:   []string{"x/b > x/a TCP 80", "y/a > x/c TCP 80"},
+		problems: 2,
+	},
 }

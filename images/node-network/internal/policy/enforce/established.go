@@ -7,10 +7,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
 
+	"github.com/org/k8s-platform/images/node-network/internal/kernel"
 	"github.com/org/k8s-platform/images/node-network/internal/policy"
 	"github.com/org/k8s-platform/images/node-network/internal/policy/flows"
 )
@@ -103,28 +102,17 @@ func (e *Enforcer) isolated() map[netip.Addr]bool {
 }
 
 func ownAddresses(namespace netns.NsHandle) (map[netip.Addr]bool, error) {
-	var handle *netlink.Handle
-	var err error
-	if namespace.IsOpen() {
-		handle, err = netlink.NewHandleAt(namespace, unix.NETLINK_ROUTE)
-	} else {
-		handle, err = netlink.NewHandle(unix.NETLINK_ROUTE)
-	}
+	k, err := kernel.Open(namespace)
 	if err != nil {
-		return nil, fmt.Errorf("open rtnetlink: %w", err)
+		return nil, err
 	}
-	defer handle.Close()
-	list, err := handle.AddrList(nil, netlink.FAMILY_ALL)
-	if err != nil {
-		return nil, fmt.Errorf("list addresses: %w", err)
-	}
+	defer k.Close()
+	list, err := k.LocalAddresses()
 	own := map[netip.Addr]bool{}
-	for _, entry := range list {
-		if address, ok := netip.AddrFromSlice(entry.IP); ok {
-			own[address.Unmap()] = true
-		}
+	for _, address := range list {
+		own[address] = true
 	}
-	return own, nil
+	return own, err
 }
 
 // sctpTimeout is there when the kernel tracks SCTP connections. Without that, one association
