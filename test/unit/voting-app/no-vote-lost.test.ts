@@ -1,9 +1,12 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { KubeObject } from '../../../src/kubernetes/objects.ts'
+import type { DrillCluster } from '../../e2e/cluster-fixture.ts'
+import { scriptedExec } from '../../support/scripted-exec.ts'
 import { sendVotes } from '../../support/votes/client.ts'
 import { type BallotRow, compareJournal, type JournalEntry, type VoteRow } from '../../support/votes/journal.ts'
-import { planKills } from '../../support/votes/kills.ts'
+import { killAll, planKills } from '../../support/votes/kills.ts'
 
 const entry = (voteId: string, voterId: string, choice: 'a' | 'b', status: number | null = 201): JournalEntry => ({
   voteId,
@@ -156,5 +159,87 @@ describe('the open-loop client', () => {
     )
     expect(planKills(3, ['Redis', 'node'], 2, 1_000)).toEqual(planKills(3, ['Redis', 'node'], 2, 1_000))
     expect(planKills(4, ['Redis', 'node'], 2, 1_000)).not.toEqual(planKills(3, ['Redis', 'node'], 2, 1_000))
+  })
+})
+
+describe('kills', () => {
+  /** Pods whose containers start again at the next look after they were killed, one on each of two workers. */
+  function smallCluster(): { cluster: DrillCluster; exec: ReturnType<typeof scriptedExec> } {
+    const pod = (app: string, node: string) => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: `${app}-0`, namespace: 'voting-app', uid: app, labels: { app } },
+      spec: { nodeName: node },
+      status: {
+        conditions: [{ type: 'Ready', status: 'True' }],
+        containerStatuses: [{ containerID: `containerd://${app}`, restartCount: 0 }],
+      },
+    })
+    const pods = [pod('redis', 'k-worker'), pod('postgres', 'k-worker2'), pod('worker', 'k-control-plane')]
+    const restart = (hit: (one: (typeof pods)[number]) => boolean): string => {
+      for (const one of pods.filter(hit)) for (const status of one.status.containerStatuses) status.restartCount += 1
+      return ''
+    }
+    const exec = scriptedExec([
+      [
+        /^docker exec \S+ ctr --namespace k8s\.io task kill --signal SIGKILL \w+$/,
+        (line) => restart((one) => line.endsWith(` ${one.metadata.uid}`)),
+      ],
+      [/^docker kill /, ''],
+      [/^docker start /, (line) => restart((one) => line.endsWith(` ${one.spec.nodeName}`))],
+    ])
+    const objects: Record<string, readonly object[]> = {
+      Pod: pods,
+      Node: ['k-worker', 'k-worker2'].map((name) => ({
+        metadata: { name },
+        status: { conditions: [{ type: 'Ready', status: 'True' }] },
+      })),
+      DaemonSet: [],
+    }
+    const matching = (kind: string, selector = ''): KubeObject[] =>
+      (objects[kind] ?? []).filter(
+        (one) => kind !== 'Pod' || selector.includes((one as KubeObject).metadata.labels?.['app'] ?? '-'),
+      ) as KubeObject[]
+    const kubernetes = {
+      list: async ({ kind }: { kind: string }, scope: { labelSelector?: string }) =>
+        structuredClone(matching(kind, scope.labelSelector)),
+      async until(
+        what: string,
+        { kind }: { kind: string },
+        scope: { labelSelector?: string },
+        { done }: { done: (all: KubeObject[]) => boolean },
+      ) {
+        const found = structuredClone(matching(kind, scope.labelSelector))
+        if (!done(found)) throw new Error(`never: ${what}`)
+        return found
+      },
+    }
+    return { exec, cluster: { kubernetes, host: { exec } } as unknown as DrillCluster }
+  }
+
+  test('end a container by its id on its node, and a worker with state in one go', async () => {
+    const { cluster, exec } = smallCluster()
+    await killAll(cluster, [
+      { what: 'Redis', atMs: 0, pick: 0 },
+      { what: 'node', atMs: 1, pick: 0.9 },
+      { what: 'Postgres', atMs: 2, pick: 0 },
+    ])
+    expect(exec.calls).toEqual([
+      'docker exec k-worker ctr --namespace k8s.io task kill --signal SIGKILL redis',
+      'docker kill k-worker2',
+      'docker start k-worker2',
+      'docker exec k-worker2 ctr --namespace k8s.io task kill --signal SIGKILL postgres',
+    ])
+  })
+
+  test('fail where what was killed does not come back', async () => {
+    const { cluster } = smallCluster()
+    const broken = { ...cluster, host: { exec: scriptedExec([[/./, '']]) } } as unknown as DrillCluster
+    await expect(killAll(broken, [{ what: 'worker', atMs: 0, pick: 0 }])).rejects.toThrow(
+      'never: app=worker back after a kill',
+    )
+    await expect(killAll(broken, [{ what: 'node', atMs: 0, pick: 0 }])).rejects.toThrow(
+      'never: the pods of k-worker back',
+    )
   })
 })
