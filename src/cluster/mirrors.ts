@@ -10,6 +10,8 @@ const apiHosts: Readonly<Record<string, string>> = { 'docker.io': 'registry-1.do
 /** Upstream host -> base URL of a registry that serves its repositories. */
 export type RegistryMirrors = Readonly<Record<string, string>>
 
+const credentialsFault = 'holds credentials, which are not supported: every pod of a node could read them'
+
 /**
  * Parses `registry-mirror`: entries separated by white space or commas, each `<upstream host>=<url>`, `*=<url with {host}>`, or a bare URL, which mirrors docker.io as
  * in Docker's own `registry-mirrors`. A URL may have a path: the prefix under which the repositories lie. Throws InputError with every problem.
@@ -26,14 +28,14 @@ export function parseRegistryMirrors(text: string | undefined): RegistryMirrors 
       parsed === null || (parsed.protocol !== 'https:' && parsed.protocol !== 'http:')
         ? 'is not an http or https URL'
         : parsed.username !== '' || parsed.password !== ''
-          ? 'holds credentials'
+          ? credentialsFault
           : host !== '*' && !/^[a-z0-9.-]+(:\d+)?$/.test(host)
             ? 'does not name an upstream host'
             : undefined
     if (fault !== undefined) {
       problems.push({
         name: 'registry-mirror',
-        value: parsed !== null && fault === 'holds credentials' ? '***' : entry,
+        value: parsed !== null && fault === credentialsFault ? '***' : entry,
         problem: fault,
         allowed: 'a URL (mirrors docker.io), <upstream host>=<url>, or *=<url with {host}>',
         example: 'https://mirror.example.com or *=https://mirror.example.com/{host}',

@@ -141,6 +141,24 @@ describe('a download server that sends', () => {
   })
 })
 
+it('takes the kubectl of the server’s minor by its pin, from the same place', async () => {
+  const { url, requests } = await serve((_, response) => response.end(program))
+  const run = await runBundle('setup-cluster', {
+    inputs: {
+      'install-only': 'true',
+      'image-source': 'registry',
+      'kubernetes-version': '1.34',
+      'download-base-url': `${url}/proxy/`,
+      'provider-version': `0.33.0@sha256:${digest}`,
+      'kubectl-version': 'server',
+    },
+  })
+  expect(requests).toContain(
+    `/proxy/release/v1.34.11/bin/linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}/kubectl`,
+  )
+  expect(error(run)).toContain('kubectl 1.34.11 has the wrong digest')
+})
+
 it('after a failure the next run works, and the one after needs no server', async () => {
   const { url } = await serve((_, response, count) => {
     if (count === 1) response.end('another file')

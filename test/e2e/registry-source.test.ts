@@ -167,3 +167,24 @@ it('nodes and host pulled from the mirror, programs came from the page, and noth
   expect(await network.rejected()).toMatchObject({ other: 0 })
   expect(await readFile(path.join(root, 'dist', 'images.json'), 'utf8')).toContain('ghcr.io')
 })
+
+describe('these proofs can fail', () => {
+  it('a release without the code of packages cannot do it', async () => {
+    const packages = await runBundle('setup-cluster', {
+      root,
+      inputs: { 'install-only': 'true', 'image-source': 'packages', matrix: 'null' },
+      env: machine,
+    })
+    expect(packages.code).toBe(1)
+    expect(packages.stdout).toMatch(/Cannot find module .*packages-supply\.js/)
+  })
+
+  it('what a node sends elsewhere is stopped and counted', async () => {
+    const node = `${name}-control-plane`
+    // An address of the documentation, which is nobody's.
+    const connect = ['exec', node, 'timeout', '5', 'bash', '-c', 'exec 3<>/dev/tcp/198.51.100.1/443']
+    const { exitCode } = await host.exec.run('docker', connect, { quiet: true, allowFailure: true })
+    expect(exitCode).not.toBe(0)
+    expect((await network.rejected()).other).toBeGreaterThan(0)
+  })
+})

@@ -55,3 +55,26 @@ it('refuses an archive that is not the pinned one', async () => {
     'helm 3.19.0 has the wrong digest: expected sha256 a7f81ce0',
   )
 })
+
+it('takes another version with the digest of its archive, and none without', async () => {
+  const { sha256, url, asked } = await release()
+  const options = { machine, downloadBaseUrl: url }
+  const helm = await helmProgram(testHost(), { ...options, version: `v4.1.0@sha256:${sha256}` })
+  expect(execFileSync(helm).toString()).toBe('v9.9.9\n')
+  expect(asked).toEqual(['/helm-v4.1.0-linux-amd64.tar.gz'])
+  await expect(helmProgram(testHost(), { ...options, version: '4.1.0' })).rejects.toMatchObject({
+    code: 'TOOL_UNPINNED',
+    message: 'helm 4.1.0 has no digest pinned in this release; pinned: 3.19.0',
+  })
+})
+
+it('takes what PATH has only when asked to', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'helm-path-'))
+  await writeFile(path.join(folder, 'helm'), '#!/bin/sh\n', { mode: 0o755 })
+  const host = testHost({ env: { PATH: folder } })
+  expect(await helmProgram(host, { machine, version: 'preinstalled' })).toBe(path.join(folder, 'helm'))
+  const without = testHost({ env: { PATH: '/nowhere' } })
+  await expect(helmProgram(without, { machine, version: 'preinstalled' })).rejects.toMatchObject({
+    code: 'TOOL_MISSING',
+  })
+})
