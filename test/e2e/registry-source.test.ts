@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -74,11 +74,16 @@ beforeAll(async () => {
     manifests: { [`docker.io/kindest/node@${digest}`]: text },
   })
   undo.push(() => upstream.close())
+  // What the host pulled by the mirror's name: its own image under one more.
+  const pulled = `${upstream.address}/docker.io/kindest/node@${digest}`
+  undo.push(() => host.exec.run('docker', ['rmi', '--no-prune', pulled], { quiet: true, allowFailure: true }))
   downloads = await startDownloadServer(host, path.join(folder, 'downloads'))
   undo.push(() => downloads.close())
   root = await releaseWithoutPackages(path.join(folder, 'release'), Object.fromEntries(published))
   // As an administrator does for a mirror with a certificate of the company.
   trusted = path.join('/etc/docker/certs.d', upstream.address)
+  // The folder above it too, where it is empty.
+  undo.push(() => rmdir(path.dirname(trusted)).catch(() => {}))
   undo.push(() => rm(trusted, { recursive: true, force: true }))
   await mkdir(trusted, { recursive: true })
   await writeFile(path.join(trusted, 'ca.crt'), upstream.certificate)

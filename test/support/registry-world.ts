@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
@@ -63,14 +63,8 @@ export async function startDownloadServer(host: Host, folder: string): Promise<D
   }
 }
 
-/** Chunks that only `packages` needs. */
-const packagesChunks = [
-  'packages-supply.js',
-  'build-from-packages.js',
-  'build-images.js',
-  'host-tools.js',
-  'host-tools2.js',
-]
+/** Chunks that only `packages` needs; the bundler adds a number where it wants a name twice. */
+const packagesChunks = ['packages-supply', 'build-from-packages', 'build-images', 'host-tools']
 
 /** A release as GitHub ships it, without the code and the recipes of `packages`, and with published images of the app. */
 export async function releaseWithoutPackages(
@@ -80,8 +74,13 @@ export async function releaseWithoutPackages(
   await mkdir(folder, { recursive: true })
   for (const part of ['action.yml', 'dist', 'charts'])
     await cp(path.join(repository, part), path.join(folder, part), { recursive: true })
-  // Not forced: a chunk that has another name now is an error here.
-  for (const chunk of packagesChunks) await rm(path.join(folder, 'dist', 'chunks', chunk))
+  const chunks = path.join(folder, 'dist', 'chunks')
+  const present = await readdir(chunks)
+  for (const name of packagesChunks) {
+    const found = present.filter((file) => new RegExp(`^${name}\\d*\\.js$`).test(file))
+    if (found.length === 0) throw new Error(`no chunk is named ${name} any more: say what the code of packages is`)
+    for (const file of found) await rm(path.join(chunks, file))
+  }
   await writeFile(path.join(folder, 'dist', 'images.json'), JSON.stringify(images))
   return folder
 }
