@@ -65,6 +65,9 @@ export async function runDrill(
   const run = await strike(job, where, fault)
   const wrong: string[] = []
   if (run !== undefined && where.step === 'Main cluster') wrong.push(...wrongWith(run, fault))
+  // Otherwise there would be nothing to clean up, and the drill would show nothing.
+  if (run === undefined && phase !== 'preflight' && (await leftOf(host, before)).length === 0)
+    wrong.push('the killed run had left nothing')
   // A post step that was killed, or never ran: whoever comes next on this host.
   if (run === undefined || where.step === 'Post cluster' || options.full)
     wrong.push(...(await nextRun(host, changes, options.full)))

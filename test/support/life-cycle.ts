@@ -23,7 +23,13 @@ export const phases = {
   recorded: { name: 'the cluster on record', step: 'Main cluster', line: /^::debug::cluster \S+ is on record$/ },
   network: { name: 'tools, node image, network', step: 'Main cluster', line: /^::debug::phase network$/ },
   registry: { name: 'the registry being started', step: 'Main cluster', line: /^::debug::phase registry$/ },
-  nodes: { name: 'node containers being created', step: 'Main cluster', line: /• Preparing nodes/ },
+  // Two nodes, and no evidence to collect first: the removal begins while Docker is still creating.
+  nodes: {
+    name: 'node containers being created',
+    step: 'Main cluster',
+    line: /• Preparing nodes/,
+    with: { workers: '1', logs: 'never' },
+  },
   kubeadm: { name: 'kubeadm at work', step: 'Main cluster', line: /• Starting control-plane/ },
   kubeconfig: { name: 'the kubeconfig written', step: 'Main cluster', line: /^::debug::cluster \S+ has a kubeconfig$/ },
   readiness: { name: 'the readiness gate', step: 'Main cluster', line: /^::debug::phase dns$/ },
