@@ -10,7 +10,8 @@ import type { ToolCache } from '../tools/tool-cache.ts'
 import { advertiseHostPorts, advertiseRegistry } from './advertise.ts'
 import { claimCluster } from './claim.ts'
 import { contextOf } from './cluster-name.ts'
-import { collectEvidence, withCulprit } from './creation-failure.ts'
+import { diskFull, explainFailure } from './creation-failure.ts'
+import { passGate } from './gate.ts'
 import type { ImageSupply, SupplyContext } from './image-supply.ts'
 import { limitsToRaise, raiseLimits } from './inotify.ts'
 import { createKindCluster, type KindCluster } from './kind.ts'
@@ -21,12 +22,14 @@ import { clusterNodes, startNodes } from './nodes.ts'
 import { type ClusterOwner, identityOf, type ProcessIdentity } from './owner.ts'
 import { preflight } from './preflight.ts'
 import type { Cluster, ClusterRequest } from './provider.ts'
-import { waitUntilReady } from './readiness.ts'
 import { dnsImage } from './readiness-dns.ts'
+import { registryAnswers } from './registry.ts'
 import { type ClusterState, listStates, readState } from './state.ts'
 import { StateJournal } from './state-journal.ts'
 import { supplyFor } from './supply.ts'
 import { makingHost } from './unfinished-work.ts'
+
+const registryMs = 5_000
 
 export interface SetupOptions {
   readonly owner: ClusterOwner
@@ -75,9 +78,11 @@ export async function setupCluster(host: Host, request: ClusterRequest, options:
   const deadline = host.clock.monotonic() + request.timeoutMs
   const key = await requestKey(request, version)
   const initial = initialState(host, request, options, version, key, await identityOf(process.pid))
-  const present = await claimCluster(host, initial, options.reuse === true)
+  const present = await claimCluster(host, initial, options.reuse === true).catch((error: unknown) =>
+    diskFull(host, initial, error),
+  )
   const journal = new StateJournal(host, present ?? initial, options.onState)
-  await journal.update({ maker: initial.maker })
+  await journal.update({ maker: initial.maker }).catch((error: unknown) => diskFull(host, initial, error))
   host.log.debug(`cluster ${request.name} is on record`)
   try {
     const made =
@@ -86,8 +91,7 @@ export async function setupCluster(host: Host, request: ClusterRequest, options:
         : await reuse(host, request, supply, journal, deadline)
     return await finish(host, request, options, supply, made, journal, deadline)
   } catch (error) {
-    await collectEvidence(host, journal, error, present !== undefined)
-    throw await withCulprit(error, journal.state)
+    throw await explainFailure(host, journal, error, present !== undefined)
   }
 }
 
@@ -190,7 +194,7 @@ async function finish(
   const kubernetesVersion = await serverFacts(kubernetes, journal.state)
   await options.onKubeconfig?.(kubeconfig, context, made.published)
   const nodes = await clusterNodes(host, name, journal.state.network?.name ?? 'kind')
-  const ready = waitUntilReady(host, kubernetes, {
+  const ready = passGate(host, journal.state, {
     nodes: nodes.map((node) => node.name),
     waitFor: request.waitFor,
     timeoutMs: deadline - host.clock.monotonic(),
@@ -199,6 +203,8 @@ async function finish(
   })
   const [gate, published] = await Promise.allSettled([ready, made.published])
   for (const result of [gate, published]) if (result.status === 'rejected') throw result.reason
+  // Its images may all have been there: nothing has needed it since it started.
+  if (journal.state.registry !== undefined) await registryAnswers(host, journal.state.registry.port, registryMs)
   const kubectl = await host.timings.phase('kubectl', () =>
     installKubectl(host, supply, request.kubectlVersion, kubernetesVersion),
   )

@@ -21,21 +21,21 @@ export async function freeHostPorts(count: number): Promise<number[]> {
   }
 }
 
-/** False when something already listens on that port of 127.0.0.1. */
-export async function isPortFree(port: number): Promise<boolean> {
+/** False when something already listens on that port of the address. What else may keep us from it, such as a lack of rights, Docker may not have. */
+export async function isPortFree(port: number, address = '127.0.0.1'): Promise<boolean> {
   try {
-    await close(await listen(port))
+    await close(await listen(port, address))
     return true
-  } catch {
-    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EADDRINUSE'
   }
 }
 
-function listen(port: number): Promise<Server> {
+function listen(port: number, host = '127.0.0.1'): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', reject)
-    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => resolve(server))
+    server.listen({ host, port, exclusive: true }, () => resolve(server))
   })
 }
 

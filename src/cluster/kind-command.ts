@@ -34,6 +34,10 @@ export function exportLogsArgs(name: string, folder: string): string[] {
   return ['export', 'logs', folder, '--name', name]
 }
 
+export function exportKubeconfigArgs(name: string, kubeconfig: string): string[] {
+  return ['export', 'kubeconfig', '--name', name, '--kubeconfig', kubeconfig]
+}
+
 /** kind's choices by environment: the engine, and which Docker network the nodes join. */
 export function kindEnv(env: Readonly<Record<string, string>>, network: string): Record<string, string> {
   return { ...env, KIND_EXPERIMENTAL_PROVIDER: 'docker', KIND_EXPERIMENTAL_DOCKER_NETWORK: network }

@@ -1,12 +1,14 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CommandError, NotReadyError, ToolkitError } from '../process/errors.ts'
+import { CommandError, NotReadyError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { configPorts } from './config-ports.ts'
 import { connectNetwork, kindClusterLabel, listContainers, networkSubnet, removeContainers } from './docker.ts'
 import { freeHostPorts, mappedNodePorts } from './host-ports.ts'
 import type { ImageSupply } from './image-supply.ts'
 import { createArgs, kindEnv } from './kind-command.ts'
 import { type GeneratedKindConfig, kindConfig } from './kind-config.ts'
+import { creationError, keepOutput } from './kind-failure.ts'
 import { containerNames } from './kind-nodes.ts'
 import { hostsFiles } from './mirrors.ts'
 import { exportNodeLogs } from './node-logs.ts'
@@ -73,7 +75,14 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
   // It runs beside the boot; its failure is reported where the images are first needed, or at the end.
   const published =
     registry === undefined ? Promise.resolve() : timings.phase('publish images', () => supply.publish(host, registry))
-  published.catch(() => {})
+  // Without its images the cluster cannot become what was asked for: what is left of the boot is not waited for.
+  const stop = new AbortController()
+  let unpublished: { readonly error: unknown } | undefined
+  published.catch((error: unknown) => {
+    unpublished = { error }
+    stop.abort()
+  })
+  const asked = (await configPorts(request.config)).map(({ port }) => port)
   for (let attempt = 1; ; attempt++) {
     const config = await generateConfig(host, plan)
     const nodes = containerNames(request.name, config.config.nodes)
@@ -87,6 +96,7 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
           joinLater: !network.exists,
           config,
           registry,
+          signal: stop.signal,
         }),
       )
       return {
@@ -100,13 +110,21 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
         published,
       }
     } catch (error) {
-      const failure = error instanceof CommandError ? transientFailure(`${error.stderr}\n${error.stdout}`) : undefined
-      if (failure === undefined || attempt >= mostAttempts || host.signal.aborted)
-        throw creationError(error, plan, attempt)
+      if (unpublished !== undefined) throw (unpublished as { readonly error: unknown }).error
+      const output = error instanceof CommandError ? `${error.stderr}\n${error.stdout}` : ''
+      const failure = transientFailure(output, asked)
+      if (failure === undefined || attempt >= mostAttempts || host.signal.aborted) {
+        await keepOutput(plan.logsPath, output)
+        throw await creationError(host, error, plan, attempt)
+      }
       host.log.warning(
         `creating the cluster failed, but this is known to pass: ${failure.reason}; try ${attempt + 1} of ${mostAttempts}`,
       )
-      await exportNodeLogs(host, tool.path, request.name, join(plan.logsPath, `attempt-${attempt}`))
+      const folder = join(plan.logsPath, `attempt-${attempt}`)
+      await Promise.all([
+        keepOutput(folder, output),
+        timings.phase(`logs of try ${attempt}`, () => exportNodeLogs(host, tool.path, request.name, folder)),
+      ])
       await removeContainers(host, await listContainers(host, `${kindClusterLabel}=${request.name}`))
     }
   }
@@ -168,6 +186,8 @@ interface KindRun {
   readonly joinLater: boolean
   readonly config: GeneratedKindConfig
   readonly registry: LocalRegistry | undefined
+  /** Ends kind: there is no use in going on. */
+  readonly signal: AbortSignal
 }
 
 async function runKind(host: Host, plan: KindPlan, run: KindRun): Promise<void> {
@@ -207,6 +227,7 @@ async function runKind(host: Host, plan: KindPlan, run: KindRun): Promise<void> 
       env: kindEnv((await supply.kindEnvironment?.(inFolder)) ?? host.env, run.network),
       input: run.config.yaml,
       timeoutMs: left,
+      signal: run.signal,
       onLine: (line) => {
         host.log.debug(line)
         if (line.includes('•') || line.includes('✓')) host.log.progress(`kind: ${line.replace(/^[\s•✓]+/u, '').trim()}`)
@@ -219,36 +240,4 @@ async function runKind(host: Host, plan: KindPlan, run: KindRun): Promise<void> 
   )
   await (configured ?? configureNodes())
   await chmod(plan.kubeconfig, 0o600)
-}
-
-function creationError(error: unknown, plan: KindPlan, attempts: number): unknown {
-  if (!(error instanceof CommandError)) return error
-  if (error.killedBy === 'cancellation') return error
-  const cause = kindsOwnError(error.stderr) ?? error.message
-  if (error.timedOut) {
-    return new NotReadyError(`cluster ${plan.request.name} was not created within its time: ${cause}`, {
-      code: 'CLUSTER_TIMEOUT',
-      cause: error,
-      hint: `Give a longer \`timeout\`; the nodes' journals are under ${plan.logsPath}.`,
-      diagnostics: error.diagnostics,
-    })
-  }
-  return new ToolkitError(
-    `cluster ${plan.request.name} could not be created${attempts > 1 ? ` in ${attempts} tries` : ''}: ${cause}`,
-    {
-      code: 'CLUSTER_CREATE_FAILED',
-      cause: error,
-      hint: `The nodes' journals are under ${plan.logsPath}.`,
-      diagnostics: error.diagnostics,
-    },
-  )
-}
-
-/** kind prints `ERROR: failed to create cluster: ...` first and then pages of the failed command's output. */
-function kindsOwnError(stderr: string): string | undefined {
-  const line = stderr.split('\n').find((text) => text.startsWith('ERROR: '))
-  return line
-    ?.slice('ERROR: '.length)
-    .replace(/^failed to create cluster: /, '')
-    .trim()
 }

@@ -5,6 +5,10 @@ import { shorten } from './reasons.ts'
 export interface NodeFault {
   /** `demo-worker: kubelet: ...`, one line. */
   readonly fact: string
+  readonly node: string
+  readonly service: string
+  readonly message: string
+  /** What helps; only where the cause is a known one. */
   readonly hint?: string
 }
 
@@ -43,14 +47,23 @@ export async function nodeFault(folder: string): Promise<NodeFault | undefined> 
   for (const { node, service, lines } of logs) {
     for (const { signature, hint } of known) {
       const line = lines.find((entry) => signature.test(entry))
-      if (line !== undefined) return { fact: `${node}: ${service}: ${message(line)}`, hint }
+      if (line !== undefined) return { ...described(node, service, line), hint }
     }
   }
   for (const { node, service, lines } of logs) {
-    const line = lines.findLast((entry) => /"command failed"|\blevel=fatal\b|\bF\d{4} /.test(entry))
-    if (line !== undefined) return { fact: `${node}: ${service}: ${message(line)}` }
+    const line = lines.findLast((entry) => fatal.test(entry) && !notYet.test(entry))
+    if (line !== undefined) return described(node, service, line)
   }
   return undefined
+}
+
+const fatal = /"command failed"|\blevel=fatal\b|\bF\d{4} /
+/** Said by the kubelet of a node whose turn to join has not come. */
+const notYet = /\/var\/lib\/kubelet\/config\.yaml.*no such file/
+
+function described(node: string, service: string, line: string): NodeFault {
+  const text = message(line)
+  return { fact: `${node}: ${service}: ${text}`, node, service, message: text }
 }
 
 /** A journal line without its time and host, reduced to the error it quotes where it quotes one. */

@@ -8,7 +8,7 @@ import { shorten } from './reasons.ts'
 export async function exportNodeLogs(host: Host, kind: string, cluster: string, folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true })
-    await host.exec.run(kind, exportLogsArgs(cluster, folder), { quiet: true, timeoutMs: 120_000 })
+    await host.exec.run(kind, exportLogsArgs(cluster, folder), { quiet: true, timeoutMs: 60_000 })
   } catch (error) {
     // kind goes on after a failed part, so most of it is there all the same.
     host.log.info(`kind's export of the nodes' logs is incomplete: ${shorten(messageOf(error))}`)

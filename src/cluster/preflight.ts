@@ -5,9 +5,11 @@ import { InputError, type Problem } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { parseToolVersion } from '../tools/tool-request.ts'
 import { clusterNameProblem } from './cluster-name.ts'
+import { configPorts } from './config-ports.ts'
 import { isPortFree } from './host-ports.ts'
 import { limitsToRaise } from './inotify.ts'
 import { parseRegistryMirrors, refuseLoopback } from './mirrors.ts'
+import { portHolder } from './port-holder.ts'
 import type { ClusterRequest } from './provider.ts'
 
 /**
@@ -24,7 +26,7 @@ export async function preflight(
   const problems = [
     ...requestProblems(request),
     ...found.filter((problem) => problem.severity === 'error').map(hostProblem),
-    ...(context.hasCluster ? [] : await portProblems(request)),
+    ...(context.hasCluster ? [] : await portProblems(host, request)),
   ]
   if (problems.length > 0) {
     const withoutDocker = found.some((problem) => problem.name === 'docker')
@@ -151,16 +153,36 @@ function packagesProblems(request: ClusterRequest, controlPlanes: number): Probl
   return problems
 }
 
-async function portProblems(request: ClusterRequest): Promise<Problem[]> {
-  if (request.registryPort === undefined || (await isPortFree(request.registryPort))) return []
-  return [
-    {
-      name: 'registry-port',
-      value: String(request.registryPort),
-      problem: 'is taken on 127.0.0.1',
-      allowed: 'a free port, or none to have one chosen',
-    },
+/** Ports that were asked for by number and are taken, with who has them: no other port would do, so waiting or trying again would not help. */
+async function portProblems(host: Host, request: ClusterRequest): Promise<Problem[]> {
+  const wanted = [
+    ...(request.registryPort === undefined
+      ? []
+      : [
+          {
+            name: 'registry-port',
+            port: request.registryPort,
+            address: '127.0.0.1',
+            allowed: 'a free port, or none to have one chosen',
+          },
+        ]),
+    ...(await configPorts(request.config)),
   ]
+  const problems = await Promise.all(
+    wanted.map(async ({ name, port, address, allowed }) => {
+      if (await isPortFree(port, address)) return []
+      const holder = await portHolder(host, port)
+      return [
+        {
+          name,
+          value: String(port),
+          problem: `is taken on ${address}${holder === undefined ? '' : ` by ${holder}`}`,
+          allowed: `${allowed}; or end what listens there`,
+        },
+      ]
+    }),
+  )
+  return problems.flat()
 }
 
 function hostProblem(problem: PreflightProblem): Problem {

@@ -9,7 +9,8 @@ import { joinReasons, waitingReason } from './reasons.ts'
 export const dnsImage = 'docker.io/library/busybox:1.35'
 
 const namespace = 'default'
-const label = 'k8s-platform.check'
+/** On every pod that the gate makes. */
+export const checkLabel = 'k8s-platform.check'
 
 /**
  * Asks for the API server's own name until it is answered, then ends well. The search list of resolv.conf tells the cluster's domain. `timeout`: a first question that is
@@ -25,7 +26,7 @@ export function dnsPod(node: string, suffix: string, image: string, deadlineSeco
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: `k8s-platform-dns-${node}-${suffix}`, namespace, labels: { [label]: `dns-${suffix}` } },
+    metadata: { name: `k8s-platform-dns-${node}-${suffix}`, namespace, labels: { [checkLabel]: `dns-${suffix}` } },
     spec: {
       // Bound by name: the scheduler's taste is not what is tested, and every node must answer, tainted or not.
       nodeName: node,
@@ -80,7 +81,7 @@ export async function dnsAnswers(
     await kubernetes.until(
       'an answer of cluster DNS on every node',
       { apiVersion: 'v1', kind: 'Pod' },
-      { namespace, labelSelector: `${label}=dns-${suffix}` },
+      { namespace, labelSelector: `${checkLabel}=dns-${suffix}` },
       {
         timeoutMs: options.timeoutMs,
         done: (seen) => reasons(seen).length === 0,

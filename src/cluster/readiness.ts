@@ -8,6 +8,7 @@ import { evidenceFor } from './culprit.ts'
 import { dnsAnswers } from './readiness-dns.ts'
 import { leaseReasons, nodeReasons } from './readiness-nodes.ts'
 import { joinReasons } from './reasons.ts'
+import { systemNamespaces } from './system-namespaces.ts'
 
 export interface ReadinessOptions {
   /** Names of all nodes that must be there. */
@@ -19,9 +20,6 @@ export interface ReadinessOptions {
   /** Resolves when the images of the check pods can be pulled, such as after they were published to the local registry. */
   readonly imagesReady?: Promise<unknown>
 }
-
-/** Where a cluster's own workloads live; a namespace that is not there is no fault. */
-const systemNamespaces = ['kube-system', 'local-path-storage']
 
 interface Check {
   readonly name: string

@@ -3,6 +3,7 @@ import type { Host } from '../process/host.ts'
 import { waitFor } from '../process/wait.ts'
 import { clusterLabel, listContainers, removeContainers } from './docker.ts'
 import { freeHostPorts } from './host-ports.ts'
+import { portHolder } from './port-holder.ts'
 
 export interface RegistryRequest {
   readonly cluster: string
@@ -72,7 +73,7 @@ export async function startRegistry(host: Host, request: RegistryRequest): Promi
     const port = request.port ?? (await freeHostPorts(1))[0] ?? 0
     try {
       await host.exec.run('docker', registryRunArgs({ ...request, port }), { quiet: true, timeoutMs: 180_000 })
-      await answers(host, port)
+      await registryAnswers(host, port)
       return { container, port }
     } catch (error) {
       const taken =
@@ -84,7 +85,9 @@ export async function startRegistry(host: Host, request: RegistryRequest): Promi
         left.filter((entry) => entry.name === container),
       )
       if (request.port !== undefined || attempt >= attempts) {
-        throw new ToolkitError(`the local registry cannot listen on 127.0.0.1:${port}: the port is taken`, {
+        const holder = await portHolder(host, port)
+        const by = holder === undefined ? '' : ` by ${holder}`
+        throw new ToolkitError(`the local registry cannot listen on 127.0.0.1:${port}: the port is taken${by}`, {
           code: 'REGISTRY_PORT_TAKEN',
           hint: 'Leave `registry-port` out to have a free one chosen, or end what listens there (`ss -ltnp`).',
           cause: error,
@@ -95,7 +98,8 @@ export async function startRegistry(host: Host, request: RegistryRequest): Promi
   }
 }
 
-async function answers(host: Host, port: number): Promise<void> {
+/** Rejects with NotReadyError when the registry does not say within its time that it is one. */
+export async function registryAnswers(host: Host, port: number, timeoutMs = startMs): Promise<void> {
   const url = `http://127.0.0.1:${port}/v2/`
   await waitFor(
     host,
@@ -110,7 +114,7 @@ async function answers(host: Host, port: number): Promise<void> {
       done: (response) =>
         response.status === 200 && response.headers.get('docker-distribution-api-version') === 'registry/2.0',
       explain: (response) => `${url} answered HTTP ${response.status}`,
-      timeoutMs: startMs,
+      timeoutMs,
       intervalMs: 100,
     },
   )

@@ -142,6 +142,10 @@ async function writeBeside(host: Host, state: ClusterState): Promise<string> {
   const file = await open(path, 'wx', 0o600)
   try {
     await file.writeFile(`${JSON.stringify(state, null, 2)}\n`)
+  } catch (error) {
+    // On a full disk there is half of it.
+    await rm(path, { force: true })
+    throw error
   } finally {
     await file.close()
   }

@@ -7,7 +7,7 @@ import { createArgs, exportLogsArgs, kindEnv } from '../../../src/cluster/kind-c
 import { loadBalancerRange } from '../../../src/cluster/load-balancer-range.ts'
 import type { ClusterRequest } from '../../../src/cluster/provider.ts'
 import { registryRunArgs } from '../../../src/cluster/registry.ts'
-import { transientFailure } from '../../../src/cluster/transient.ts'
+import { takenPort, transientFailure } from '../../../src/cluster/transient.ts'
 import type { Host } from '../../../src/process/host.ts'
 import { scriptedExec } from '../../support/scripted-exec.ts'
 import { recordingLogger, testHost } from '../../support/test-host.ts'
@@ -201,7 +201,10 @@ describe('transientFailure', () => {
     'ERROR: failed to create cluster: could not find a log line that matches "Reached target .*Multi-User System.*|detected cgroup v1"',
     'docker: Error response from daemon: driver failed programming external connectivity: Bind for 127.0.0.1:41000 failed: port is already allocated.',
     'listen tcp4 127.0.0.1:41000: bind: address already in use',
+    'Error starting userland proxy: listen tcp4 0.0.0.0:80: bind: address already in use.',
+    'docker: Error response from daemon: failed to set up container networking: driver failed programming external connectivity on endpoint x: failed to bind host port for 127.0.0.1:41000:172.18.0.2:6443/tcp: address already in use',
     'docker: Error response from daemon: network kind not found',
+    'ERROR: failed to create cluster: failed to pull image "envoyproxy/envoy:v1": command "docker pull" failed\nError response from daemon: Get "https://registry-1.docker.io/v2/": net/http: TLS handshake timeout',
     'Another app is currently holding the xtables lock',
   ])('knows: %s', (text) => {
     expect(transientFailure(text)).toBeDefined()
@@ -212,9 +215,34 @@ describe('transientFailure', () => {
     'node(s) already exist for a cluster with the name "demo"',
     'manifest unknown',
     'no space left on device',
+    // kubeadm's words for an API server that never answers, a port in the node, and an image nobody has.
+    'ERROR: failed to join node with kubeadm\nerror: Get "https://demo-control-plane:6443": dial tcp 172.18.0.2:6443: i/o timeout',
+    '[ERROR Port-10250]: Port 10250 is in use',
+    'failed to pull image "nobody/nothing:1": manifest unknown',
     '',
   ])('does not retry: %s', (text) => {
     expect(transientFailure(text)).toBeUndefined()
+  })
+})
+
+describe('a port that is taken', () => {
+  const text = 'Bind for 127.0.0.1:8080 failed: port is already allocated.'
+
+  it('is worth another try when it was chosen here, and not when somebody asked for it', () => {
+    expect(transientFailure(text, [])).toBeDefined()
+    expect(transientFailure(text, [8081])).toBeDefined()
+    expect(transientFailure(text, [8080])).toBeUndefined()
+  })
+
+  it.each([
+    [text, 8080],
+    ['listen tcp4 0.0.0.0:80: bind: address already in use', 80],
+    ['Bind for [::]:443 failed: port is already allocated', 443],
+    ['failed to bind host port for 127.0.0.1:41000:172.18.0.2:6443/tcp: address already in use', 41000],
+    ['failed to bind host port 0.0.0.0:80/tcp: address already in use', 80],
+    ['anything else', undefined],
+  ])('is read out of %s', (said, port) => {
+    expect(takenPort(said)).toBe(port)
   })
 })
 

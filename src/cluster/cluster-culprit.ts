@@ -1,0 +1,84 @@
+import type { KubeObject } from '../kubernetes/objects.ts'
+import { type Culprit, type Failure, room } from './creation-culprit.ts'
+import { podTrouble } from './culprit.ts'
+import { imageNeverComes } from './never-comes.ts'
+
+// Causes that the API server tells: the cluster is there, and not what it was to be.
+
+const pressures = ['DiskPressure', 'MemoryPressure', 'PIDPressure']
+
+export function nodeUnderPressure({ facts }: Failure): Culprit | undefined {
+  for (const node of facts.api?.nodes ?? []) {
+    const conditions = (node['status']?.conditions ?? []) as { type: string; status: string; message?: string }[]
+    const found = conditions.find((condition) => pressures.includes(condition.type) && condition.status === 'True')
+    if (found === undefined) continue
+    const disk = facts.nodes
+      .find((entry) => entry.name === node.metadata.name)
+      ?.disks.find(({ path }) => path.startsWith('/var'))
+    const seen = found.type === 'DiskPressure' && disk !== undefined ? ` (${disk.path}: ${room(disk)})` : ''
+    return {
+      code: 'NODE_PRESSURE',
+      line: `node ${node.metadata.name} has ${found.type}, so its kubelet starts no pods: ${found.message ?? 'no message'}${seen}`,
+      next: 'Give the host more of it, or change the eviction thresholds in your kind config.',
+    }
+  }
+  return undefined
+}
+
+/** The kubelet's words for "there is no CNI configuration": it writes them into the Ready condition. */
+const noNetwork = /NetworkPluginNotReady|cni plugin not initialized|network plugin is not ready/i
+
+export function networkNotStarted({ facts }: Failure): Culprit | undefined {
+  const { api } = facts
+  if (api === undefined) return undefined
+  const without = api.nodes.filter((node) => noNetwork.test(String(readyCondition(node)?.message ?? '')))
+  const [first] = without
+  if (first === undefined) return undefined
+  const where = `on ${without.length} of ${api.nodes.length} nodes, ${first.metadata.name} for one`
+  const agents = api.daemonSets.filter(
+    ({ metadata }) => metadata.namespace === 'kube-system' && metadata.name !== 'kube-proxy',
+  )
+  const broken = api.pods.find((pod) => agents.some((agent) => ownedBy(pod, agent)) && podTrouble(pod) !== undefined)
+  const agent = agents.find((entry) => broken !== undefined && ownedBy(broken, entry)) ?? agents[0]
+  if (agent === undefined)
+    return {
+      code: 'NETWORK_NOT_READY',
+      line: `nothing provides the pod network: there is no DaemonSet for it, and ${without.length} of ${api.nodes.length} nodes wait`,
+      next: 'With `disableDefaultCNI` in the kind config, leave `nodes` and `system` out of `wait-for` and install your own.',
+    }
+  const name = `DaemonSet ${agent.metadata.namespace}/${agent.metadata.name}`
+  const status = agent['status']
+  const seen =
+    broken === undefined
+      ? `${status?.numberReady ?? 0} of ${status?.desiredNumberScheduled ?? 0} pods ready`
+      : `pod ${broken.metadata.name}: ${podTrouble(broken)}`
+  return {
+    code: 'NETWORK_NOT_READY',
+    line: `the pod network has not started ${where}: ${name}: ${seen}`,
+    next: `Read why: \`kubectl -n ${agent.metadata.namespace} describe daemonset ${agent.metadata.name}\`, and its pods' logs.`,
+  }
+}
+
+export function imageNotPulled({ facts }: Failure): Culprit | undefined {
+  for (const pod of facts.api?.pods ?? []) {
+    const found = imageNeverComes(pod)
+    if (found === undefined) continue
+    return {
+      code: 'IMAGE_NOT_FOUND',
+      line: `image ${found.image} cannot be pulled, so pod ${pod.metadata.namespace}/${pod.metadata.name} does not start: ${found.why}`,
+      next: 'Correct its name or tag, or push it; with `image-source: packages` only what has a recipe exists.',
+    }
+  }
+  return undefined
+}
+
+function readyCondition(node: KubeObject): { readonly message?: string; readonly status: string } | undefined {
+  return (node['status']?.conditions ?? []).find(
+    (condition: { type: string; status: string }) => condition.type === 'Ready' && condition.status !== 'True',
+  )
+}
+
+function ownedBy(pod: KubeObject, owner: KubeObject): boolean {
+  const owners = (pod.metadata['ownerReferences'] ?? []) as readonly { kind: string; name: string }[]
+  return owners.some((entry) => entry.kind === owner.kind && entry.name === owner.metadata.name)
+}

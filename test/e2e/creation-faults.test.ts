@@ -1,0 +1,9 @@
+import { it } from 'vitest'
+import { creationFaults, runCreationFault } from '../support/creation-faults.ts'
+
+/** One that only the deadline tells, one that is final at once; test/nightly has all of them. */
+const sample = creationFaults.filter(({ fault }) => /never joins|registry-port is taken/.test(fault))
+
+it.each(sample.map((entry) => [entry.fault, entry] as const))('names the culprit: %s', async (_fault, entry) => {
+  await runCreationFault(entry)
+})
