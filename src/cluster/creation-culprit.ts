@@ -72,7 +72,8 @@ export function fullHostDisk(disk: DiskFacts): Culprit {
 }
 
 function nodeStopped({ facts }: Failure): Culprit | undefined {
-  const node = facts.nodes.find((entry) => entry.state !== 'running')
+  // One that was created and never started was refused by Docker, which said why.
+  const node = facts.nodes.find((entry) => entry.state !== 'running' && entry.state !== 'created')
   if (node === undefined) return undefined
   const why = node.outOfMemory ? 'out of memory' : `exit code ${node.exitCode}`
   return {

@@ -85,7 +85,7 @@ async function withCulprit(error: unknown, state: ClusterState, facts: CreationF
     const disk = facts?.hostDisks.toSorted((a, b) => a.freeBytes - b.freeBytes)[0]
     if (disk !== undefined) return told(error, fullHostDisk(disk))
   }
-  if (!(error instanceof ToolkitError)) return error
+  if (!(error instanceof ToolkitError) || explained.has(error.code)) return error
   const fault = await nodeFault(join(state.logsPath, 'nodes'))
   const text = [error.message, ...outputOf(error)].join('\n')
   const culprit = facts === undefined ? undefined : creationCulprit({ text, fault, facts })
@@ -94,6 +94,9 @@ async function withCulprit(error: unknown, state: ClusterState, facts: CreationF
   const message = creation && fault !== undefined ? `${error.message} (${fault.fact})` : culpritOf(error)
   return rebuilt(error, message, error.code, error.hint ?? `Everything collected lies under ${state.logsPath}.`)
 }
+
+/** These name the culprit themselves; what else is wrong came of it. */
+const explained: ReadonlySet<string> = new Set(['PORT_TAKEN', 'REGISTRY_PORT_TAKEN'])
 
 function told(error: unknown, { code, line, next }: Culprit): ToolkitError {
   return rebuilt(error, `${line}\n${messageOf(error)}`, code, next)

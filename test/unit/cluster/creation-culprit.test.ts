@@ -197,6 +197,11 @@ describe('the culprit of a failed creation', () => {
     expect(found?.next).toMatch(/\w{3}/)
   })
 
+  it('is no node that Docker refused to start: that is said by Docker', () => {
+    const refused = node('demo-control-plane', { state: 'created', exitCode: 128, services: [], disks: [] })
+    expect(culprit({ nodes: [refused] })).toBeUndefined()
+  })
+
   it('is none where everything is as it should be, and where nothing could be looked at', () => {
     expect(culprit({})).toBeUndefined()
     expect(creationCulprit({ text: '', fault: undefined, facts: { hostDisks: [], nodes: [] } })).toBeUndefined()
