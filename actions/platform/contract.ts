@@ -66,6 +66,7 @@ export const contract = defineAction({
     context: 'Context in it.',
     'cluster-name': 'Name of the cluster.',
     'logs-path': 'Folder where evidence lies when something fails.',
+    attempts: 'Tries that making the cluster took.',
     'vote-url': 'URL of the page to vote on; empty before stage `app`.',
     'result-url': 'URL of the live results; empty before stage `app`.',
     verdict: '`pass` or `fail`; empty before stage `assert`.',

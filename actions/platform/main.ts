@@ -36,6 +36,7 @@ await runAction(contract, async (context) => {
   outputs.set('kubeconfig', cluster.kubeconfig)
   outputs.set('context', cluster.context)
   outputs.set('cluster-name', cluster.name)
+  outputs.set('attempts', cluster.attempts)
   if (app?.voteUrl !== undefined) outputs.set('vote-url', app.voteUrl)
   if (app?.resultUrl !== undefined) outputs.set('result-url', app.resultUrl)
   outputs.set('duration-ms', Math.round(host.timings.elapsedMs()))

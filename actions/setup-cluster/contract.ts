@@ -199,6 +199,8 @@ export const contract = defineAction({
     registry: 'Address of the local registry to push to, `127.0.0.1:<port>`; empty without one.',
     'load-balancer-range': 'First and last address that LoadBalancer services may use.',
     'logs-path': 'Folder where evidence lies when something fails.',
+    attempts:
+      'Tries that making the cluster took: more than 1 where a known passing failure was retried; the logs of each lie under `logs-path`.',
     'duration-ms': 'Milliseconds that the step took.',
     timings: 'JSON array of the phases: name, startMs, durationMs, ok.',
   },

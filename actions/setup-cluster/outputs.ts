@@ -18,6 +18,7 @@ export function setClusterOutputs(context: Context, cluster: SetupResult): void 
   outputs.set('registry', cluster.registry ?? '')
   outputs.set('load-balancer-range', cluster.loadBalancerRange ?? '')
   outputs.set('logs-path', cluster.logsPath)
+  outputs.set('attempts', cluster.attempts)
   outputs.set('duration-ms', Math.round(host.timings.elapsedMs()))
   outputs.set('timings', host.timings.entries())
   if (inputs['export-kubeconfig']) context.exportVariable('KUBECONFIG', cluster.kubeconfig)
