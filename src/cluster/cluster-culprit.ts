@@ -28,7 +28,7 @@ export function nodeUnderPressure({ facts }: Failure): Culprit | undefined {
 /** The kubelet's words for "there is no CNI configuration": it writes them into the Ready condition. */
 const noNetwork = /NetworkPluginNotReady|cni plugin not initialized|network plugin is not ready/i
 
-export function networkNotStarted({ facts }: Failure): Culprit | undefined {
+export function networkNotStarted({ facts, code }: Failure): Culprit | undefined {
   const { api } = facts
   if (api === undefined) return undefined
   const without = api.nodes.filter((node) => noNetwork.test(String(readyCondition(node)?.message ?? '')))
@@ -39,6 +39,8 @@ export function networkNotStarted({ facts }: Failure): Culprit | undefined {
     ({ metadata }) => metadata.namespace === 'kube-system' && metadata.name !== 'kube-proxy',
   )
   const broken = api.pods.find((pod) => agents.some((agent) => ownedBy(pod, agent)) && podTrouble(pod) !== undefined)
+  // What ended the gate early is another image: the network had not had its time.
+  if (code === 'IMAGE_NOT_FOUND' && (broken === undefined || imageNeverComes(broken) === undefined)) return undefined
   const agent = agents.find((entry) => broken !== undefined && ownedBy(broken, entry)) ?? agents[0]
   if (agent === undefined)
     return {

@@ -13,6 +13,7 @@ export interface Culprit {
 }
 
 export interface Failure {
+  readonly code: string
   /** The error's own message and what the failed program printed. */
   readonly text: string
   /** What a node's services logged, where that is known to be a cause. */

@@ -88,7 +88,7 @@ async function withCulprit(error: unknown, state: ClusterState, facts: CreationF
   if (!(error instanceof ToolkitError) || explained.has(error.code)) return error
   const fault = await nodeFault(join(state.logsPath, 'nodes'))
   const text = [error.message, ...outputOf(error)].join('\n')
-  const culprit = facts === undefined ? undefined : creationCulprit({ text, fault, facts })
+  const culprit = facts === undefined ? undefined : creationCulprit({ code: error.code, text, fault, facts })
   if (culprit !== undefined) return told(error, culprit)
   const creation = error.code === 'CLUSTER_CREATE_FAILED' || error.code === 'CLUSTER_TIMEOUT'
   const message = creation && fault !== undefined ? `${error.message} (${fault.fact})` : culpritOf(error)

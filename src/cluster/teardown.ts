@@ -32,8 +32,12 @@ export async function teardownCluster(host: Host, name: string, options: Teardow
       failures.push(error)
     }
   }
-  if (state !== undefined)
-    await step('the state', async () => void (await saveState(host, { ...state, phase: 'deleting' })))
+  if (state !== undefined) {
+    // It tells others, who then wait. On a disk that is full it cannot be written, and what is removed below is what makes room.
+    await saveState(host, { ...state, phase: 'deleting' }).catch((error: unknown) =>
+      host.log.info(`the state of cluster ${name} was not saved: ${messageOf(error)}`),
+    )
+  }
   await step('the unfinished work', () => endUnfinishedWork(host, name, state))
   await step('the containers', async () => {
     const [nodes, others] = await Promise.all([

@@ -68,7 +68,7 @@ const missing = {
 }
 
 function culprit(changes: Partial<CreationFacts>, text = '', fault?: NodeFault): Culprit | undefined {
-  return creationCulprit({ text, fault, facts: { ...healthy, ...changes } })
+  return creationCulprit({ code: '', text, fault, facts: { ...healthy, ...changes } })
 }
 
 function withApi(changes: Partial<NonNullable<CreationFacts['api']>>): Partial<CreationFacts> {
@@ -204,7 +204,9 @@ describe('the culprit of a failed creation', () => {
 
   it('is none where everything is as it should be, and where nothing could be looked at', () => {
     expect(culprit({})).toBeUndefined()
-    expect(creationCulprit({ text: '', fault: undefined, facts: { hostDisks: [], nodes: [] } })).toBeUndefined()
+    expect(
+      creationCulprit({ code: '', text: '', fault: undefined, facts: { hostDisks: [], nodes: [] } }),
+    ).toBeUndefined()
   })
 
   it('is the deepest of several', () => {
@@ -223,10 +225,23 @@ describe('the culprit of a failed creation', () => {
     const waiting = kubelet({ active: 'failed', result: 'exit-code' })
     const { api: _none, ...withoutApi } = healthy
     const facts = { ...withoutApi, nodes: [node('demo-control-plane'), node('demo-worker', waiting)] }
-    expect(creationCulprit({ text: 'failed to init node', fault: undefined, facts })).toBeUndefined()
-    expect(creationCulprit({ text: 'docker exec demo-worker kubeadm join', fault: undefined, facts })?.line).toMatch(
-      /^node demo-worker/,
-    )
+    expect(creationCulprit({ code: '', text: 'failed to init node', fault: undefined, facts })).toBeUndefined()
+    expect(
+      creationCulprit({ code: '', text: 'docker exec demo-worker kubeadm join', fault: undefined, facts })?.line,
+    ).toMatch(/^node demo-worker/)
+  })
+
+  it('is the image that ended the gate early, not the network that had no time yet', () => {
+    const facts = {
+      ...healthy,
+      ...withApi({
+        nodes: [member('demo-control-plane', noNetwork), member('demo-worker')],
+        pods: [pod('kindnet-x', { reason: 'ContainerCreating' }, 'kindnet'), pod('coredns-x', missing)],
+      }),
+    }
+    const failure = { text: '', fault: undefined, facts }
+    expect(creationCulprit({ ...failure, code: 'IMAGE_NOT_FOUND' })?.code).toBe('IMAGE_NOT_FOUND')
+    expect(creationCulprit({ ...failure, code: 'NOT_READY' })?.code).toBe('NETWORK_NOT_READY')
   })
 
   it('is what a service logged, where that is a known cause', () => {
