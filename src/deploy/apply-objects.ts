@@ -34,6 +34,7 @@ export async function applyObjects(
   for (const phase of inPhases(checked, ({ object }) => object)) {
     const results = await inParallel(phase, requestsAtOnce, async (entry) => {
       if (entry.change === 'unchanged' && entry.live !== undefined) return { object: entry.live, change: entry.change }
+      if (entry.live?.metadata.deletionTimestamp !== undefined) await untilGone(kubernetes, entry.live, left())
       const object = await applyOne(kubernetes, entry, options, applied)
       host.log.debug(`${entry.change}: ${describeRef(refOf(object))}`)
       return { object, change: entry.change }
@@ -43,6 +44,18 @@ export async function applyObjects(
     if (definitions.length > 0) await definitionsEstablished(host, kubernetes, definitions, left())
   }
   return applied
+}
+
+/** An object that is ending takes changes and ends all the same. */
+async function untilGone(kubernetes: Kubernetes, live: KubeObject, timeoutMs: number): Promise<void> {
+  const { name, namespace, uid } = live.metadata
+  const scope = { fieldSelector: `metadata.name=${name}`, ...(namespace === undefined ? {} : { namespace }) }
+  await kubernetes.until(`end of the old ${describeRef(refOf(live))}`, live, scope, {
+    timeoutMs,
+    done: (seen) => !seen.some(({ metadata }) => metadata.uid === uid),
+    explain: () => `it is being deleted since ${live.metadata.deletionTimestamp}`,
+    hint: `Its finalizers hold it: ${((live.metadata as { finalizers?: string[] }).finalizers ?? []).join(', ')}`,
+  })
 }
 
 async function applyOne(

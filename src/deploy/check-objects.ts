@@ -71,9 +71,9 @@ async function check(
   for (let look = 1; ; look++) {
     const live = await kubernetes.get(refOf(object))
     const { applied, overruled } = await dryRun(kubernetes, object, live, options)
-    if (live === undefined) return { change: 'create', live, overruled: [] }
-    if (live.metadata.deletionTimestamp === undefined && sameObject(live, applied))
-      return { change: 'unchanged', live, overruled }
+    if (live === undefined || live.metadata.deletionTimestamp !== undefined)
+      return { change: 'create', live, overruled: [] }
+    if (sameObject(live, applied)) return { change: 'unchanged', live, overruled }
     if (look >= looks) return { change: 'change', live, overruled }
   }
 }

@@ -150,7 +150,8 @@ function tellDrift(host: Host, checked: readonly CheckedObject[], sameInputs: bo
   )
   if (differing.length === 0) return
   const lines = differing.map(({ object, live, overruled }) => {
-    const how = live === undefined ? ' (deleted)' : overruled.length === 0 ? '' : ` (${describeConflicts(overruled)})`
+    const isGone = live === undefined || live.metadata.deletionTimestamp !== undefined
+    const how = isGone ? ' (deleted)' : overruled.length === 0 ? '' : ` (${describeConflicts(overruled)})`
     return `${describeRef(refOf(object))}${how}`
   })
   host.log.notice(`changed since the last deployment, put right now: ${lines.join('; ')}`)

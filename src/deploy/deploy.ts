@@ -93,6 +93,7 @@ export async function deploy(host: Host, request: DeployRequest, tools: DeployTo
       what: release,
       objects: awaitedOf(objects),
       context: await rolloutContext(kubernetes, objects),
+      steadyMs: changed ? steadyMs : 0,
       timeoutMs: Math.max(1, request.timeoutMs - (host.clock.monotonic() - (applied.started ?? started))),
       connect: (signal) => connect({ ...host, signal, log: silentLogger }, cluster),
     }),
@@ -107,6 +108,9 @@ export async function deploy(host: Host, request: DeployRequest, tools: DeployTo
     urls: await deployedUrls(kubernetes, objects),
   }
 }
+
+/** A program that cannot start ends within seconds. */
+const steadyMs = 5_000
 
 /** Everything that can be wrong without a cluster is found here. */
 async function readSource(host: Host, request: DeployRequest, tools: DeployTools): Promise<readonly ManifestText[]> {

@@ -126,7 +126,7 @@ function refusals(
       ? 'PodSecurityViolation'
       : 'AdmissionRefused'
   // A webhook may only be starting, and a service account may only be late.
-  const permanent = reason !== 'AdmissionRefused' || message.includes('denied the request')
+  const permanent = reason !== 'AdmissionRefused' || /denied (the )?request/.test(message)
   return [{ workload: name, reason, message, permanent }]
 }
 

@@ -31,6 +31,8 @@ export interface RolloutProgress {
   readonly reason: string | undefined
   /** Objects that nobody may ever report on, with what is missing; only these are left when `reason` is undefined. */
   readonly soft: readonly string[]
+  /** Some container has no readiness probe: that it is ready only says that it was started. */
+  readonly unasked: boolean
   /** The same for the log: how many, and the one thing that matters most. */
   readonly progress: string
 }
@@ -57,13 +59,21 @@ export function progressOf(wanted: readonly Awaited[], sets: WatchedSets, contex
     context,
   }
   const findings = explain(view)
+  const unasked = view.workloads.some(isUnasked)
   const unfinished = found.filter(({ state }) => !state.done && state.soft !== true)
   const soft = found
     .filter(({ state }) => !state.done && state.soft === true)
     .map((entry) => `${entry.name} ${entry.state.reason}`)
   const first = unfinished[0]
   if (first === undefined) {
-    return { view, findings, soft, reason: undefined, progress: soft[0] === undefined ? 'done' : soft.join('; ') }
+    return {
+      view,
+      findings,
+      soft,
+      unasked,
+      reason: undefined,
+      progress: soft[0] === undefined ? 'done' : soft.join('; '),
+    }
   }
   const worst = findings.find((finding) => !dull.has(finding.reason))
   const matter = worst === undefined ? `${first.name}: ${first.state.reason}` : renderFinding(worst)
@@ -73,11 +83,18 @@ export function progressOf(wanted: readonly Awaited[], sets: WatchedSets, contex
     view,
     findings,
     soft,
+    unasked,
     reason: `${named.join('; ')}${more}`,
     progress: found.every(({ read }) => read)
       ? `${wanted.length - unfinished.length - soft.length} of ${wanted.length} objects ready; ${matter}`
       : 'reading the objects',
   }
+}
+
+function isUnasked({ kind, spec }: KubeObject): boolean {
+  const isLasting = ['Deployment', 'StatefulSet', 'DaemonSet'].includes(kind) && spec?.replicas !== 0
+  const containers = (spec?.template?.spec?.containers ?? []) as readonly { readonly readinessProbe?: object }[]
+  return isLasting && containers.some(({ readinessProbe }) => readinessProbe === undefined)
 }
 
 function stateAt(

@@ -25,6 +25,11 @@ export interface RolloutRequest {
   /** How long what nobody may ever report on is waited for after the rest. Default 15 s. */
   readonly softMs?: number
   readonly context?: StateContext
+  /**
+   * How long containers without a readiness probe must go on running before they count: until then nobody has asked them anything, and a program that ends after a
+   * second was ready for that second. Default 0.
+   */
+  readonly steadyMs?: number
 }
 
 const observed: readonly ResourceKind[] = [
@@ -58,8 +63,10 @@ export async function waitForRollout(host: Host, kubernetes: Kubernetes, request
     said = state.progress
     clearTimeout(giveUp)
     if (state.reason === undefined) {
-      if (state.soft.length === 0) outcome.resolve({ ok: true })
-      else settle ??= setTimeout(() => outcome.resolve({ ok: true }), request.softMs ?? 15_000)
+      const soft = state.soft.length === 0 ? 0 : (request.softMs ?? 15_000)
+      const wait = Math.max(soft, state.unasked ? (request.steadyMs ?? 0) : 0)
+      if (wait === 0) outcome.resolve({ ok: true })
+      else settle ??= setTimeout(() => outcome.resolve({ ok: true }), wait)
       return
     }
     clearTimeout(settle)

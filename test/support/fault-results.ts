@@ -3,7 +3,15 @@ import path from 'node:path'
 import { repository } from './test-host.ts'
 
 /** Order of the sections in docs/reliability.md. */
-export const faultSections = ['assertions', 'creation', 'life cycle', 'votes', 'network policy', 'input'] as const
+export const faultSections = [
+  'assertions',
+  'creation',
+  'life cycle',
+  'votes',
+  'network policy',
+  'deployments',
+  'input',
+] as const
 export type FaultSection = (typeof faultSections)[number]
 
 /** What one drill was to show and what it showed: a row of docs/reliability.md. */

@@ -74,6 +74,19 @@ describe('waiting for a rollout', () => {
     await waitForRollout(testHost(), cluster.client(), request(cluster, { objects: [{ ...web, generation: 4 }] }))
   })
 
+  it('does not take a program that nobody asks for ready the moment it starts', async () => {
+    const unasked = (status: object): KubeObject => {
+      const made = deployment('web', status)
+      return { ...made, spec: { ...made['spec'], template: { spec: { containers: [{ name: 'main' }] } } } }
+    }
+    const cluster = new FakeCluster().put(unasked(rolledOut))
+    const wait = waitForRollout(testHost(), cluster.client(), request(cluster, { steadyMs: 60_000, timeoutMs: 60 }))
+    setImmediate(() => cluster.put(unasked(unavailable)))
+    expect((await failure(wait)).message).toContain('0 of 1 pods available')
+    cluster.put(unasked(rolledOut))
+    await waitForRollout(testHost(), cluster.client(), request(cluster, { steadyMs: 20 }))
+  })
+
   it('gives what nobody may report on a short while, and says so', async () => {
     const ingress = {
       apiVersion: 'networking.k8s.io/v1',
