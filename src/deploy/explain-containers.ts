@@ -116,10 +116,12 @@ function explainContainer(
 /** `was killed for using more memory than its limit`, `exited with code 2` */
 function ending(terminated: Terminated | undefined, spec: ContainerSpec | undefined): string {
   if (terminated === undefined) return 'ended'
-  if (terminated.reason === 'OOMKilled') {
-    const limit = spec?.resources?.limits?.['memory']
+  const limit = spec?.resources?.limits?.['memory']
+  if (terminated.reason === 'OOMKilled')
     return `was killed for using more memory than its limit${limit === undefined ? '' : ` of ${limit}`}`
-  }
+  // The runtime does not always learn whom the kernel has killed for memory.
+  if (terminated.exitCode === 137 && limit !== undefined)
+    return `was killed from outside (exit code 137), maybe for memory: its limit is ${limit}`
   const message = terminated.message === undefined ? '' : ` (${oneLine(terminated.message)})`
   return `exited with code ${terminated.exitCode}${message}`
 }

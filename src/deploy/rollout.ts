@@ -38,6 +38,9 @@ const observed: readonly ResourceKind[] = [
   { apiVersion: 'v1', kind: 'Event' },
 ]
 
+/** Of programs that end by themselves. */
+const endings = new Set(['CrashLoopBackOff', 'Error', 'OOMKilled'])
+
 type Outcome = { readonly ok: true } | { readonly ok: false; readonly early: boolean }
 
 /**
@@ -55,6 +58,8 @@ export async function waitForRollout(host: Host, kubernetes: Kubernetes, request
   let giveUp: NodeJS.Timeout | undefined
   let settle: NodeJS.Timeout | undefined
   let said = ''
+  /** The last state in which programs had ended by themselves: one that runs just now may be between two ends. */
+  let ended: RolloutProgress | undefined
 
   const look = (): RolloutProgress => progressOf(wanted, sets, request.context ?? unknownContext)
   const judge = (): void => {
@@ -71,6 +76,7 @@ export async function waitForRollout(host: Host, kubernetes: Kubernetes, request
     }
     clearTimeout(settle)
     settle = undefined
+    if (state.findings.some(({ reason }) => endings.has(reason))) ended = state
     const left = patience(state.findings, standingSince, host.clock.monotonic(), request.giveUpAfterMs ?? 20_000)
     if (left === undefined) return
     if (left <= 0) outcome.resolve({ ok: false, early: true })
@@ -78,7 +84,11 @@ export async function waitForRollout(host: Host, kubernetes: Kubernetes, request
   }
 
   const started = host.clock.monotonic()
-  const deadline = setTimeout(() => outcome.resolve({ ok: false, early: false }), request.timeoutMs)
+  const isUp = (): boolean => look().reason === undefined && ended === undefined
+  const deadline = setTimeout(
+    () => outcome.resolve(isUp() ? { ok: true } : { ok: false, early: false }),
+    request.timeoutMs,
+  )
   const onCancel = (): void => outcome.reject(new CancelledError(`cancelled while waiting for ${request.what}`))
   host.signal.addEventListener('abort', onCancel, { once: true })
   if (host.signal.aborted) onCancel()
@@ -106,7 +116,8 @@ export async function waitForRollout(host: Host, kubernetes: Kubernetes, request
   const followers = kindsToFollow(wanted).map((entry) => follow(entry.kind, entry.namespace, entry.needed))
   try {
     const end = await outcome.promise
-    const state = look()
+    const now = look()
+    const state = now.reason === undefined && !end.ok ? (ended ?? now) : now
     if (!end.ok) throw await notReady(kubernetes, request, state, host.clock.monotonic() - started, end.early)
     for (const open of state.soft) host.log.warning(`${open}: is there a controller for it? The deployment goes on`)
   } finally {

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { waitFor } from '../../src/process/wait.ts'
 import { type CliRun, runCli } from '../support/cli.ts'
 import { type BrokenName, sample } from '../support/deploy/broken-apps.ts'
 import { brokenGone, startBroken } from '../support/deploy/run-broken.ts'
@@ -45,7 +46,13 @@ describe('deploy', () => {
     expect(run.code, run.log).toBe(0)
     expect(run.stdout).toMatch(/release shop in kp-deploy, revision 1: 3 created/)
     const url = /^(http:\/\/\S+) {2}Service kp-deploy\/web http$/m.exec(run.stdout)?.[1] ?? ''
-    expect(await (await fetch(url)).text()).toBe('web')
+    // kube-proxy learns of a Service a moment after it is accepted.
+    const answer = await waitFor(cluster.host, url, async (signal) => (await fetch(url, { signal })).text(), {
+      timeoutMs: 15_000,
+      done: (text) => text === 'web',
+      explain: (text) => text,
+    })
+    expect(answer).toBe('web')
   })
 
   it('puts right what was deleted and edited in between, and then has nothing to do', async () => {

@@ -85,6 +85,17 @@ describe('explain', () => {
     expect(finding.message).toBe('container main was killed for using more memory than its limit, restarted 1 time')
   })
 
+  it('names the memory limit, also where the runtime did not see who killed it', () => {
+    const limited = (terminated: object): string => {
+      const view = viewOf(container({ waiting: { reason: 'CrashLoopBackOff' } }, { lastState: { terminated } }))
+      const resources = { limits: { memory: '96Mi' } }
+      const pods = view.pods.map((one) => ({ ...one, spec: { containers: [{ name: 'main', image: 'x', resources }] } }))
+      return only(explain({ ...view, pods })).message
+    }
+    expect(limited({ exitCode: 137, reason: 'OOMKilled' })).toContain('more memory than its limit of 96Mi')
+    expect(limited({ exitCode: 137, reason: 'Error' })).toContain('maybe for memory: its limit is 96Mi')
+  })
+
   it('quotes the failing probe of a program that runs', () => {
     const view = viewOf(container({ running: { startedAt: '2026-11-21T10:00:00Z' } }, { started: true }), [
       warning('pod-web-2-x', 'Unhealthy', 'Readiness probe failed: HTTP probe failed with statuscode: 503'),

@@ -87,6 +87,17 @@ describe('waiting for a rollout', () => {
     await waitForRollout(testHost(), cluster.client(), request(cluster, { steadyMs: 20 }))
   })
 
+  it('tells why a program ends though it runs at the deadline', async () => {
+    const made = deployment('web', unavailable)
+    const unasked = { ...made, spec: { ...made['spec'], template: { spec: { containers: [{ name: 'main' }] } } } }
+    const terminated = { exitCode: 137, reason: 'OOMKilled' }
+    const crashed = container({ waiting: { reason: 'CrashLoopBackOff' } }, { lastState: { terminated } })
+    const cluster = new FakeCluster().put(unasked, replicaSet('web'), pod('web-2-x', 'replicaset-web-2', crashed))
+    const wait = waitForRollout(testHost(), cluster.client(), request(cluster, { steadyMs: 60_000, timeoutMs: 80 }))
+    setImmediate(() => cluster.put({ ...unasked, status: { ...made['status'], ...rolledOut } }))
+    expect((await failure(wait)).message).toContain('OOMKilled: container main was killed')
+  })
+
   it('gives what nobody may report on a short while, and says so', async () => {
     const ingress = {
       apiVersion: 'networking.k8s.io/v1',
