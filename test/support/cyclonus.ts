@@ -45,13 +45,17 @@ async function registryOf(kubeconfig: string): Promise<string> {
 }
 
 /** Runs cyclonus' generated cases without those of the excluded tags, and returns the verdict of each. */
-export async function runCyclonus(kubeconfig: string, exclude: readonly string[]): Promise<readonly PeerCase[]> {
+export async function runCyclonus(
+  kubeconfig: string,
+  options: { readonly protocols: readonly string[]; readonly excluded: readonly string[] },
+): Promise<readonly PeerCase[]> {
   const program = await pinnedTool('cyclonus', '.')
   const folder = await mkdtemp(path.join(tmpdir(), 'k8s-platform-cyclonus-'))
   const junit = path.join(folder, 'junit.xml')
+  const args = ['-junit', junit, '-exclude', options.excluded.join(','), '-protocols', options.protocols.join(',')]
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
-      const child = spawn(program, ['-junit', junit, '-exclude', exclude.join(',')], {
+      const child = spawn(program, args, {
         env: { ...process.env, KUBECONFIG: kubeconfig },
         stdio: ['ignore', 'inherit', 'inherit'],
       })
