@@ -187,7 +187,7 @@ describe('these proofs can fail', () => {
   it('what a node sends elsewhere is stopped and counted', async () => {
     const node = `${name}-control-plane`
     // An address of the documentation, which is nobody's.
-    const connect = ['exec', node, 'timeout', '5', 'bash', '-c', 'exec 3<>/dev/tcp/198.51.100.1/443']
+    const connect = ['exec', node, 'timeout', '1', 'bash', '-c', 'exec 3<>/dev/tcp/198.51.100.1/443']
     const { exitCode } = await host.exec.run('docker', connect, { quiet: true, allowFailure: true })
     expect(exitCode).not.toBe(0)
     expect((await network.rejected()).other).toBeGreaterThan(0)
