@@ -51,6 +51,7 @@ const hints: Readonly<Record<string, string>> = {
   AdmissionRefused: 'An admission webhook or policy refuses the pod; its message names the rule.',
   FailedMount: 'A volume of the pod cannot be mounted; the message names the ConfigMap, Secret or volume.',
   ProgressDeadlineExceeded: 'No new pod became ready within spec.progressDeadlineSeconds.',
+  Paused: 'Resume it with `kubectl rollout resume`, or take spec.paused out of the manifest.',
   JobFailed: 'The Job has used up its tries (spec.backoffLimit) or its time (spec.activeDeadlineSeconds).',
   NoAddress: 'Something must hand out addresses to Services of type LoadBalancer, such as MetalLB or the cloud.',
   CreateContainerConfigError: 'A Secret or ConfigMap the container refers to is missing, or lacks the key.',
