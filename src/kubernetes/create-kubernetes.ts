@@ -1,13 +1,13 @@
-import { deadlineSignal } from '../process/deadline.ts'
-import { CancelledError, messageOf, NotReadyError, ToolkitError } from '../process/errors.ts'
+import { ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
-import { formatSeconds, pause } from '../process/wait.ts'
+import { pause } from '../process/wait.ts'
 import { ApiError } from './api-error.ts'
-import type { Kubernetes, UntilOptions, WatchEvent } from './client.ts'
+import type { Kubernetes, WatchEvent } from './client.ts'
 import { Discovery, scopeQuery } from './discovery.ts'
 import type { KubeObject, ListScope, ObjectRef, ResourceKind } from './objects.ts'
 import { execInPod } from './pod-exec.ts'
 import { createTransport } from './transport.ts'
+import { until } from './until.ts'
 
 const requestMs = 30_000
 const fieldManager = 'k8s-platform'
@@ -239,54 +239,4 @@ function keyOf(object: KubeObject): string {
 function refFor(object: KubeObject): ObjectRef {
   const { name, namespace } = object.metadata
   return { apiVersion: object.apiVersion, kind: object.kind, name, ...(namespace === undefined ? {} : { namespace }) }
-}
-
-async function until(
-  host: Pick<Host, 'clock' | 'log' | 'signal'>,
-  what: string,
-  options: UntilOptions,
-  start: (
-    signal: AbortSignal,
-    onState: (objects: readonly KubeObject[]) => void,
-    onTrouble: (error: unknown) => void,
-  ) => Promise<void>,
-): Promise<KubeObject[]> {
-  const stop = new AbortController()
-  const signal = AbortSignal.any([stop.signal, host.signal, deadlineSignal(options.timeoutMs)])
-  let reason = 'the API server has not answered yet'
-  let cause: unknown
-  let found: readonly KubeObject[] | undefined
-  const say = (next: string): void => {
-    if (next === reason) return
-    reason = next
-    host.log.progress(`waiting for ${what}: ${reason}`)
-  }
-  let thrown: { readonly error: unknown } | undefined
-  await start(
-    signal,
-    (objects) => {
-      try {
-        if (options.done(objects)) {
-          found = objects
-          stop.abort()
-        } else say(options.explain(objects))
-        cause = undefined
-      } catch (error) {
-        // `done` may give up early by throwing: a state that waiting cannot mend.
-        thrown = { error }
-        stop.abort()
-      }
-    },
-    (error) => {
-      cause = error
-      say(messageOf(error))
-    },
-  )
-  if (thrown !== undefined) throw thrown.error
-  if (found !== undefined) return [...found]
-  if (host.signal.aborted) throw new CancelledError(`cancelled while waiting for ${what} (${reason})`)
-  throw new NotReadyError(`${what} not ready after ${formatSeconds(options.timeoutMs)}: ${reason}`, {
-    cause,
-    ...(options.hint === undefined ? {} : { hint: options.hint }),
-  })
 }
