@@ -47,7 +47,7 @@ export async function applyObjects(
 }
 
 /** An object that is ending takes changes and ends all the same. */
-async function untilGone(kubernetes: Kubernetes, live: KubeObject, timeoutMs: number): Promise<void> {
+export async function untilGone(kubernetes: Kubernetes, live: KubeObject, timeoutMs: number): Promise<void> {
   const { name, namespace, uid } = live.metadata
   const scope = { fieldSelector: `metadata.name=${name}`, ...(namespace === undefined ? {} : { namespace }) }
   await kubernetes.until(`end of the old ${describeRef(refOf(live))}`, live, scope, {

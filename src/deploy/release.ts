@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Kubernetes } from '../kubernetes/client.ts'
-import type { KubeObject } from '../kubernetes/objects.ts'
+import { type KubeObject, refOf } from '../kubernetes/objects.ts'
 import type { Host } from '../process/host.ts'
 import { sha256OfFile } from '../tools/file-digest.ts'
+import { untilGone } from './apply-objects.ts'
 import { findDrift } from './drift.ts'
 import { digestOfFiles, filesBelow } from './folder-digest.ts'
 import { type HelmUpgrade, helmUpgrade } from './helm.ts'
@@ -76,11 +77,22 @@ async function findCurrent(
   const drifted = await findDrift(kubernetes, objects)
   if (drifted.length > 0) {
     host.log.notice(`changed since the last deployment, put right now: ${drifted.join(', ')}`)
+    await endingGone(kubernetes, objects)
     return undefined
   }
   host.log.info(`release ${release} is as it should be (revision ${latest.revision})`)
   return { revision: latest.revision, objects }
 }
+
+/** Helm would change what is ending, and it would end all the same. */
+async function endingGone(kubernetes: Kubernetes, objects: readonly KubeObject[]): Promise<void> {
+  const live = await Promise.all(objects.map((object) => kubernetes.get(refOf(object))))
+  const ending = live.flatMap((object) => (object?.metadata.deletionTimestamp === undefined ? [] : object))
+  await Promise.all(ending.map((object) => untilGone(kubernetes, object, endingMs)))
+}
+
+/** A pod's time to stop is part of it. */
+const endingMs = 120_000
 
 /** Fits a label's value: at most 63 characters. `chart` is a folder, an archive, or a reference with its version. */
 export async function digestOfInputs(chart: string, values: readonly unknown[]): Promise<string> {

@@ -140,6 +140,17 @@ describe('deploying the voting app', () => {
     expect(polls.cluster.objects.has('Deployment/polls/vote')).toBe(true)
   })
 
+  it('waits for the end of what is being deleted before it is made anew', async () => {
+    const polls = world()
+    await deploy(polls)
+    const deletionTimestamp = '2026-11-21T10:00:00Z'
+    polls.cluster.put({ ...workload, metadata: { ...workload.metadata, uid: 'old', deletionTimestamp } })
+    const again = deploy(polls)
+    setTimeout(() => polls.cluster.remove({ kind: 'Deployment', namespace: 'polls', name: 'vote' }), 50)
+    expect(await again).toMatchObject({ revision: 2, changed: true })
+    expect(polls.cluster.objects.get('Deployment/polls/vote')?.metadata).not.toHaveProperty('deletionTimestamp')
+  })
+
   it('deploys anew for other values', async () => {
     const polls = world()
     await deploy(polls)
