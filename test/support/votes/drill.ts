@@ -1,10 +1,12 @@
 import { randomInt } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { expect } from 'vitest'
 import { exposureOf, urlResolver } from '../../../src/deploy/node-port-urls.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import type { DrillCluster } from '../../e2e/cluster-fixture.ts'
 import { app, deploymentKind, podKind, rolledOut } from '../drill-steps.ts'
-import { recordFault } from '../fault-results.ts'
+import { faultResultsFile, recordFault } from '../fault-results.ts'
 import { sendVotes } from './client.ts'
 import { startClusterClient } from './cluster-client.ts'
 import { queueEmpty, storedBallots, storedVotes } from './database.ts'
@@ -60,8 +62,7 @@ export async function runKillDrill(cluster: DrillCluster, drill: VoteDrill): Pro
       held,
     })
     process.stdout.write(`${summary(journal, found)}; page: ${losses} lost connections\n`)
-    if (found.inDoubt.notStored.length > 0)
-      process.stdout.write(`in doubt, not stored: ${found.inDoubt.notStored.join(' ')}\n`)
+    listDoubts(seed, found)
     expect(found.wrong).toEqual([])
     expect(shown).toBe('the page shows the total')
     expect(loads, 'loads of the result page').toBe(1)
@@ -132,6 +133,13 @@ export async function runRolloutDrill(cluster: DrillCluster, perSecond: number):
     stop.abort()
     await Promise.all([page.close(), client.remove()])
   }
+}
+
+/** Each vote in doubt with what became of it, beside the other reports of a run. */
+function listDoubts(seed: number, { inDoubt }: Comparison): void {
+  mkdirSync(path.dirname(faultResultsFile), { recursive: true })
+  const file = path.join(path.dirname(faultResultsFile), `votes-in-doubt-${seed}.json`)
+  writeFileSync(file, `${JSON.stringify(inDoubt, null, 2)}\n`)
 }
 
 async function compared(cluster: DrillCluster, journal: readonly JournalEntry[], voters: string): Promise<Comparison> {
