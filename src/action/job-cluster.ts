@@ -37,7 +37,8 @@ export function rememberCluster(context: {
     readonly cleanup: string
     readonly logs: string
     readonly artifact: string
-    readonly matrix: readonly string[]
+    /** Undefined on a runner that does not evaluate the default of the input. */
+    readonly matrix: readonly string[] | undefined
   }
   readonly environment: RunnerEnvironment
   readonly state: { set(name: ClusterStateKey, value: string): void }
@@ -51,7 +52,10 @@ export function rememberCluster(context: {
     context.state.set('logs', context.inputs.logs)
     context.state.set('artifact', context.inputs.artifact)
     // In the post step inputs may be those of another step (https://github.com/actions/runner/issues/3514).
-    context.state.set('artifact-name', artifactName(context.environment, context.inputs.matrix.join('\n'), name))
+    context.state.set(
+      'artifact-name',
+      artifactName(context.environment, (context.inputs.matrix ?? []).join('\n'), name),
+    )
   }
 }
 
