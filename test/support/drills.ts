@@ -17,9 +17,10 @@ import {
   vacateNode,
 } from './drill-steps.ts'
 import type { FaultName } from './fault-table.ts'
+import type { Mend } from './prove-fault.ts'
 
 /** Breaks one thing and resolves once it is in force. What mends it is registered before anything is broken; the last registered runs first. */
-export type Drill = (cluster: DrillCluster, mend: (step: () => Promise<unknown>) => void) => Promise<void>
+export type Drill = (cluster: DrillCluster, mend: Mend) => Promise<void>
 
 const workerService = { apiVersion: 'v1', kind: 'Service', name: 'worker-service', ...app }
 const worker = { ...deploymentKind, name: 'worker', ...app }

@@ -3,44 +3,44 @@ import type { RunSuitesOptions } from '../../src/assert/run-suites.ts'
 import type { RunRecord } from '../../src/report/record.ts'
 import { type DrillCluster, redOf, skippedFor } from '../e2e/cluster-fixture.ts'
 import { drills } from './drills.ts'
-import { recordFault } from './fault-results.ts'
 import { describeFault, type Fault, type FaultName, faults } from './fault-table.ts'
+import { type Finding, mended, proveFault } from './prove-fault.ts'
 
-/** Breaks, looks, mends; mends also when the look fails. The row of docs/reliability.md is written before anything is expected. */
-export async function runDrill(
+/** Breaks, looks, mends; mends also when the look fails. */
+export function runDrill(
   cluster: DrillCluster,
   name: FaultName,
   options: Pick<RunSuitesOptions, 'convergeMs'> = {},
 ): Promise<void> {
-  const steps: (() => Promise<unknown>)[] = []
-  try {
-    await drills[name](cluster, (step) => steps.push(step))
-    expectFault(name, faults[name], await cluster.assert(options))
-  } finally {
-    for (const step of steps.reverse()) await step()
-  }
+  const row = { section: 'assertions', fault: name, expected: describeFault(faults[name]) } as const
+  return mended(row, (mend) =>
+    proveFault(row, async () => {
+      await drills[name](cluster, mend)
+      return findingOf(faults[name], await cluster.assert(options))
+    }),
+  )
 }
 
-function expectFault(name: FaultName, fault: Fault, record: RunRecord): void {
+/** Exactly the red set, each for its reason, exactly the skipped ones, and a run that says so. */
+export function findingOf(fault: Fault, record: RunRecord): Finding {
   const red = redOf(record)
   const skipped = skippedFor(record)
   const ids = Object.keys(red).sort()
-  const held =
-    ids.join() === Object.keys(fault.red).sort().join() &&
-    skipped.join() === fault.skipped.join() &&
-    Object.entries(fault.red).every(([id, reason]) => reason.test(red[id] ?? ''))
-  recordFault({
-    section: 'assertions',
-    fault: name,
-    expected: describeFault(fault),
-    seen: ids.length === 0 ? 'nothing red' : `red: ${ids.join(', ')}; ${red[ids[0] ?? '']}`,
-    held,
-  })
-  expect(ids, JSON.stringify(red, null, 2)).toEqual(Object.keys(fault.red).sort())
-  for (const [id, reason] of Object.entries(fault.red)) expect(red[id]).toMatch(reason)
-  expect(skipped).toEqual(fault.skipped)
-  expect(record.verdict).toBe('fail')
-  expect(record.problems).toEqual([])
+  const expected = Object.keys(fault.red).sort()
+  const wrong = [
+    ...(ids.join() === expected.join()
+      ? []
+      : [`red: ${ids.join(', ')} instead of ${expected.join(', ')}: ${JSON.stringify(red, null, 2)}`]),
+    ...Object.entries(fault.red).flatMap(([id, reason]) =>
+      red[id] === undefined || reason.test(red[id]) ? [] : [`${id}: ${red[id]} instead of ${reason}`],
+    ),
+    ...(skipped.join() === fault.skipped.join()
+      ? []
+      : [`skipped: ${skipped.join(', ')} instead of ${fault.skipped.join(', ')}`]),
+    ...(record.verdict === 'fail' ? [] : [`the run: ${record.verdict}`]),
+    ...record.problems.map((problem) => `problem of the run: ${JSON.stringify(problem)}`),
+  ]
+  return { seen: ids.length === 0 ? 'nothing red' : `red: ${ids.join(', ')}; ${red[ids[0] ?? '']}`, wrong }
 }
 
 export function expectGreen(record: RunRecord): void {

@@ -5,10 +5,21 @@ export interface BrokenApp {
   readonly objects: readonly object[]
   /** Labels of its namespace. */
   readonly labels?: Readonly<Record<string, string>>
-  /** The whole message, but for the release's name before it. */
+  /** The message after its beginning, which `early` decides. */
   readonly says: RegExp
   /** Given up before the deadline, as waiting cannot help. */
   readonly early: boolean
+}
+
+/** The whole message, but for the release's name before it. */
+export function whole({ early, says }: BrokenApp): RegExp {
+  const start = early ? 'will not become ready \\(given up after \\d+(\\.\\d)? s\\)' : 'not ready after \\d+ s'
+  return new RegExp(`^${start}: (?:${says.source})`)
+}
+
+/** For people. */
+export function expectation(app: BrokenApp): string {
+  return `${app.early ? 'given up early' : 'at the deadline'}: \`${app.says.source}\``
 }
 
 /** The deadline; what is given up early stands for 20 s first, unless it is certain. */
@@ -40,19 +51,19 @@ const node = (program: string): object => ({ command: ['node', '-e', program] })
 export const brokenApps = {
   'image that does not exist': {
     objects: [deployment({ containers: [container({ image: 'docker.io/library/node:no-such-tag' })] })],
-    says: /^will not become ready .*: Deployment .*\/web: pod web-\S+: (ErrImagePull|ImagePullBackOff): image docker\.io\/library\/node:no-such-tag: .*not found/,
+    says: /Deployment .*\/web: pod web-\S+: (ErrImagePull|ImagePullBackOff): image docker\.io\/library\/node:no-such-tag: .*not found/,
     early: true,
   },
   'image name that is none': {
     objects: [deployment({ containers: [container({ image: 'Docker.io/Library/Node' })] })],
-    says: /^will not become ready .*: Deployment .*\/web: pod web-\S+: InvalidImageName: image Docker\.io\/Library\/Node: .*invalid reference format/,
+    says: /Deployment .*\/web: pod web-\S+: InvalidImageName: image Docker\.io\/Library\/Node: .*invalid reference format/,
     early: true,
   },
   'program that ends': {
     objects: [
       deployment({ containers: [container(node('console.error("fatal: DB_URL is not set"); process.exit(3)'))] }),
     ],
-    says: /^not ready after \d+ s: Deployment .*\/web: pod web-\S+: (CrashLoopBackOff|Error): container web exited with code 3.*; its log: fatal: DB_URL is not set$/,
+    says: /Deployment .*\/web: pod web-\S+: (CrashLoopBackOff|Error): container web exited with code 3.*; its log: fatal: DB_URL is not set$/,
     early: false,
   },
   'program that needs more memory than its limit': {
@@ -66,12 +77,12 @@ export const brokenApps = {
         ],
       }),
     ],
-    says: /^not ready after \d+ s: Deployment .*\/web: pod web-\S+: (OOMKilled: container web .*was killed for using more memory than its limit of 96Mi|\w+: container web .*was killed from outside \(exit code 137\), maybe for memory: its limit is 96Mi)/,
+    says: /Deployment .*\/web: pod web-\S+: (OOMKilled: container web .*was killed for using more memory than its limit of 96Mi|\w+: container web .*was killed from outside \(exit code 137\), maybe for memory: its limit is 96Mi)/,
     early: false,
   },
   'pod that fits no node': {
     objects: [deployment({ containers: [container({ resources: { requests: { cpu: '500' } } })] })],
-    says: /^not ready after \d+ s: Deployment .*\/web: pod web-\S+: Unschedulable: 0\/\d+ nodes are available: .*Insufficient cpu/,
+    says: /Deployment .*\/web: pod web-\S+: Unschedulable: 0\/\d+ nodes are available: .*Insufficient cpu/,
     early: false,
   },
   'claim of a class that is not there': {
@@ -87,7 +98,7 @@ export const brokenApps = {
         volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }],
       }),
     ],
-    says: /^not ready after \d+ s: .*storageclass\.storage\.k8s\.io "fast" not found/,
+    says: /.*storageclass\.storage\.k8s\.io "fast" not found/,
     early: false,
   },
   'quota used up': {
@@ -95,18 +106,18 @@ export const brokenApps = {
       { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'small' }, spec: { hard: { pods: '0' } } },
       deployment({ containers: [container()] }),
     ],
-    says: /^will not become ready .*: Deployment .*\/web: QuotaExceeded: .*exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0/,
+    says: /Deployment .*\/web: QuotaExceeded: .*exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0/,
     early: true,
   },
   'pod that Pod Security refuses': {
     labels: { 'pod-security.kubernetes.io/enforce': 'restricted' },
     objects: [deployment({ containers: [container({ securityContext: { privileged: true } })] })],
-    says: /^will not become ready .*: Deployment .*\/web: PodSecurityViolation: .*violates PodSecurity "restricted:latest": .*privileged/,
+    says: /Deployment .*\/web: PodSecurityViolation: .*violates PodSecurity "restricted:latest": .*privileged/,
     early: true,
   },
   'ConfigMap that is missing': {
     objects: [deployment({ containers: [container({ envFrom: [{ configMapRef: { name: 'settings' } }] })] })],
-    says: /^not ready after \d+ s: Deployment .*\/web: pod web-\S+: CreateContainerConfigError: container web: configmap "settings" not found/,
+    says: /Deployment .*\/web: pod web-\S+: CreateContainerConfigError: container web: configmap "settings" not found/,
     early: false,
   },
   'Secret volume that is missing': {
@@ -116,19 +127,19 @@ export const brokenApps = {
         volumes: [{ name: 'key', secret: { secretName: 'key' } }],
       }),
     ],
-    says: /^not ready after \d+ s: Deployment .*\/web: pod web-\S+: FailedMount: MountVolume\.SetUp failed for volume "key" : secret "key" not found/,
+    says: /Deployment .*\/web: pod web-\S+: FailedMount: MountVolume\.SetUp failed for volume "key" : secret "key" not found/,
     early: false,
   },
   'readiness probe that fails': {
     objects: [deployment({ containers: [container({ ...node(busy), readinessProbe: probe })] })],
-    says: /^not ready after \d+ s: Deployment .*\/web: pod web-\S+: Unhealthy: container web runs and is not ready: Readiness probe failed: HTTP probe failed with statuscode: 503/,
+    says: /Deployment .*\/web: pod web-\S+: Unhealthy: container web runs and is not ready: Readiness probe failed: HTTP probe failed with statuscode: 503/,
     early: false,
   },
   'rollout past its progress deadline': {
     objects: [
       deployment({ containers: [container({ ...node(busy), readinessProbe: probe })] }, { progressDeadlineSeconds: 5 }),
     ],
-    says: /^will not become ready .*: Deployment .*\/web: pod web-\S+: Unhealthy: .*statuscode: 503; ReplicaSet "web-\S+" has timed out progressing/,
+    says: /Deployment .*\/web: pod web-\S+: Unhealthy: .*statuscode: 503; ReplicaSet "web-\S+" has timed out progressing/,
     early: true,
   },
   'Job that fails': {
@@ -148,12 +159,12 @@ export const brokenApps = {
         },
       },
     ],
-    says: /^will not become ready .*: Job .*\/migrate: pod migrate-\S+: Error: container web exited with code 4; failed: Job has reached the specified backoff limit; its log: error: no table votes$/,
+    says: /Job .*\/migrate: pod migrate-\S+: Error: container web exited with code 4; failed: Job has reached the specified backoff limit; its log: error: no table votes$/,
     early: true,
   },
   'Deployment that is paused': {
     objects: [deployment({ containers: [container()] }, { paused: true })],
-    says: /^will not become ready .*: Deployment .*\/web: Paused: is paused/,
+    says: /Deployment .*\/web: Paused: is paused/,
     early: true,
   },
   'load balancer that nobody provides': {
@@ -165,7 +176,7 @@ export const brokenApps = {
         spec: { type: 'LoadBalancer', ports: [{ port: 80 }], selector: labels },
       },
     ],
-    says: /^not ready after \d+ s: Service .*\/web: NoAddress: has no address from a load balancer$/,
+    says: /Service .*\/web: NoAddress: has no address from a load balancer$/,
     early: false,
   },
   'StatefulSet whose first pod never is ready': {
@@ -188,13 +199,13 @@ export const brokenApps = {
         },
       },
     ],
-    says: /^not ready after \d+ s: StatefulSet .*\/web: pod web-0: Unhealthy: .*Readiness probe failed: .*connection refused/,
+    says: /StatefulSet .*\/web: pod web-0: Unhealthy: .*Readiness probe failed: .*connection refused/,
     early: false,
   },
   'policy that refuses the pod': {
     labels: { 'kp-drill': 'policy' },
     objects: [deployment({ containers: [container()] })],
-    says: /^will not become ready .*: Deployment .*\/web: AdmissionRefused: .*ValidatingAdmissionPolicy 'kp-drill' .*denied request: pods need an owner label/,
+    says: /Deployment .*\/web: AdmissionRefused: .*ValidatingAdmissionPolicy 'kp-drill' .*denied request: pods need an owner label/,
     early: true,
   },
 } as const satisfies Record<string, BrokenApp>

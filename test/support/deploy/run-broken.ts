@@ -1,12 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { expect } from 'vitest'
 import { deploy } from '../../../src/deploy/deploy.ts'
 import { deployRequest } from '../../../src/deploy/deploy-request.ts'
 import { messageOf } from '../../../src/process/errors.ts'
 import type { DrillCluster } from '../../e2e/cluster-fixture.ts'
-import { recordFault } from '../fault-results.ts'
-import { type BrokenApp, type BrokenName, brokenApps, brokenMs } from './broken-apps.ts'
+import { mended, proveFault } from '../prove-fault.ts'
+import { type BrokenApp, type BrokenName, brokenApps, brokenMs, expectation, whole } from './broken-apps.ts'
 
 /** Deploys one broken app into a namespace of its own and compares what is said; leaves nothing, and does not wait for its end. */
 export async function runBroken(cluster: DrillCluster, name: BrokenName): Promise<void> {
@@ -21,24 +20,20 @@ export async function runBroken(cluster: DrillCluster, name: BrokenName): Promis
     [own, ...app.objects].map((entry) => JSON.stringify(entry)).join('\n---\n'),
   )
   const inputs = { createNamespace: true, prune: false, forceConflicts: false, dryRun: false, timeoutMs: brokenMs }
-  const request = deployRequest(host, { ...inputs, kubeconfig, manifests: [folder], namespace })
   const unneeded = (): never => {
     throw new Error('not needed for manifests')
   }
-  try {
-    const tools = { helm: unneeded, kubectl: unneeded, loadImages: unneeded }
-    const seen = await deploy(host, request, tools).then(() => 'was deployed', messageOf)
-    const told = seen.replace(`${request.release} `, '')
-    const held = app.says.test(told)
-    recordFault({ section: 'deployments', fault: name, expected: expectation(app), seen: told, held })
-    expect(told).toMatch(app.says)
-  } finally {
-    await kubernetes.delete({ apiVersion: 'v1', kind: 'Namespace', name: namespace })
-  }
-}
-
-function expectation(app: BrokenApp): string {
-  return `${app.early ? 'given up early' : 'at the deadline'}: \`${app.says.source}\``
+  const tools = { helm: unneeded, kubectl: unneeded, loadImages: unneeded }
+  const row = { section: 'deployments', fault: name, expected: expectation(app) } as const
+  await mended(row, (mend) =>
+    proveFault(row, async () => {
+      mend(() => kubernetes.delete({ apiVersion: 'v1', kind: 'Namespace', name: namespace }))
+      const request = deployRequest(host, { ...inputs, kubeconfig, manifests: [folder], namespace })
+      const seen = await deploy(host, request, tools).then(() => 'was deployed', messageOf)
+      const told = seen.replace(`${request.release} `, '')
+      return { seen: told, wrong: whole(app).test(told) ? [] : [`${told} instead of ${whole(app)}`] }
+    }),
+  )
 }
 
 /** All at once, each result to be awaited by its own test: most of a drill is waiting. */
