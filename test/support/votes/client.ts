@@ -11,7 +11,7 @@ export interface VoteLoad {
   readonly voters: string
   /** Called with each answer, the first one of a vote and later ones. */
   readonly onAnswer?: (answer: VoteAnswer, entry: JournalEntry) => void
-  /** Ends it before all votes are sent. */
+  /** Ends it before all votes are sent: no new one, and none again. */
   readonly stop?: AbortSignal
 }
 
@@ -47,7 +47,9 @@ export function sendVotes(load: VoteLoad): Promise<JournalEntry[]> {
   return new Promise((resolve) => {
     const timer = setInterval(() => {
       const now = performance.now()
-      const most = load.stop?.aborted === true ? journal.length : load.votes
+      const stopped = load.stop?.aborted === true
+      if (stopped) again.splice(0)
+      const most = stopped ? journal.length : load.votes
       const due = Math.min(most, Math.floor(((now - started) / 1000) * load.perSecond) + 1)
       while (journal.length < due) {
         const voter = journal.length > 0 && random() < 0.1 ? Math.floor(random() * journal.length) : journal.length

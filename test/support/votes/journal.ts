@@ -65,6 +65,7 @@ export function compareJournal(
     if (isAcknowledged(entry)) {
       acknowledged += 1
       if (row === undefined) wrong.push(`vote ${entry.voteId} was acknowledged and is lost`)
+      else wrong.push(...wrongSequences(entry, row))
     } else if (isRefused(entry)) {
       if (row !== undefined) wrong.push(`vote ${entry.voteId} was refused and is stored`)
     } else inDoubt[row === undefined ? 'notStored' : 'stored'].push(entry.voteId)
@@ -74,6 +75,15 @@ export function compareJournal(
   wrong.push(...wrongBallots(votes, ballots))
   const voters = new Set(votes.map((row) => row.voterId))
   return { acknowledged, inDoubt, changes: votes.length - voters.size, wrong }
+}
+
+/** The number that the client was told orders a voter's choices: another one in the database may count another choice. */
+function wrongSequences(entry: JournalEntry, row: VoteRow): string[] {
+  return entry.answers
+    .filter(({ status, sequence }) => (status === 200 || status === 201) && sequence !== row.sequence)
+    .map(
+      ({ sequence }) => `vote ${entry.voteId} was acknowledged as number ${sequence} and is stored as ${row.sequence}`,
+    )
 }
 
 /** One ballot a voter, with the choice accepted last. */

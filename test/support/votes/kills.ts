@@ -32,27 +32,54 @@ export function renderPlan(seed: number, plan: readonly PlannedKill[]): string {
 
 /**
  * Carries the plan out, from now on; resolves when all is back. Kills of containers may overlap each other. A node goes alone: what the API says of its pods is for a
- * while what was before, and nobody could be killed in it.
+ * while what was before, and nobody could be killed in it. Once a kill has failed, or `stop` is aborted, no other begins; it settles when those that had begun are over, so that
+ * nothing is killed in the test after it.
  */
-export async function killAll(cluster: DrillCluster, plan: readonly PlannedKill[]): Promise<void> {
+export async function killAll(
+  cluster: DrillCluster,
+  plan: readonly PlannedKill[],
+  stop: AbortSignal = new AbortController().signal,
+): Promise<void> {
+  const failed = new AbortController()
+  const signal = AbortSignal.any([stop, failed.signal])
   let node: Promise<unknown> = Promise.resolve()
   const containers = new Set<Promise<unknown>>()
+  const begin = async (one: PlannedKill): Promise<void> => {
+    if (!signal.aborted) await kill(cluster, one)
+  }
   const start = (one: PlannedKill): Promise<void> => {
     if (one.what !== 'node') {
-      const run = node.then(() => kill(cluster, one))
+      const run = node.then(() => begin(one))
       containers.add(run)
       return run
     }
-    const run = Promise.all([node, ...containers]).then(() => kill(cluster, one))
+    const run = Promise.all([node, ...containers]).then(() => begin(one))
     node = run
     return run
   }
-  await Promise.all(plan.map((one) => after(one.atMs, () => start(one))))
+  const runs = plan.map((one) =>
+    after(one.atMs, signal, () => start(one)).catch((error: unknown) => {
+      failed.abort()
+      throw error
+    }),
+  )
+  await Promise.allSettled(runs)
+  await Promise.all(runs)
 }
 
-function after<T>(ms: number, run: () => Promise<T>): Promise<T> {
+/** At its time; not at all once the signal is aborted. */
+function after(ms: number, signal: AbortSignal, run: () => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
-    setTimeout(() => run().then(resolve, reject), ms)
+    const off = (): void => {
+      clearTimeout(timer)
+      resolve()
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', off)
+      run().then(resolve, reject)
+    }, ms)
+    if (signal.aborted) off()
+    else signal.addEventListener('abort', off, { once: true })
   })
 }
 

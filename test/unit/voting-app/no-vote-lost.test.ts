@@ -8,11 +8,12 @@ import { sendVotes } from '../../support/votes/client.ts'
 import { type BallotRow, compareJournal, type JournalEntry, type VoteRow } from '../../support/votes/journal.ts'
 import { killAll, planKills } from '../../support/votes/kills.ts'
 
+/** Where it is acknowledged, with its id as its number. */
 const entry = (voteId: string, voterId: string, choice: 'a' | 'b', status: number | null = 201): JournalEntry => ({
   voteId,
   voterId,
   choice,
-  answers: [{ status }],
+  answers: [status === 201 ? { status, sequence: Number(voteId) } : { status }],
 })
 const row = (voteId: string, voterId: string, choice: string, sequence: number): VoteRow => ({
   voteId,
@@ -54,6 +55,13 @@ describe('journal against database', () => {
       [row('1', 'x', 'b', 1), ...votes.slice(1)],
       ballots,
       'vote 1 is stored as another one',
+    ],
+    [
+      'a vote stored under another number than was acknowledged',
+      journal,
+      [row('1', 'x', 'a', 7), ...votes.slice(1)],
+      ballots,
+      'vote 1 was acknowledged as number 1 and is stored as 7',
     ],
     ['a vote nobody sent', journal, [...votes, row('9', 'y', 'b', 1)], ballots, 'vote 9 is stored and nobody sent it'],
     [
@@ -105,8 +113,9 @@ describe('the open-loop client', () => {
       request.on('data', (chunk) => (body += chunk))
       request.on('end', () => {
         seen += 1
-        const sequence = seen
         const vote = JSON.parse(body) as { voteId: string; voterId: string; choice: string }
+        // As the real one: a repeat is told the number of the first.
+        const sequence = stored.find(({ voteId }) => voteId === vote.voteId)?.sequence ?? seen
         const store = (): void => {
           if (seen % lossEvery !== 0 && !stored.some(({ voteId }) => voteId === vote.voteId))
             stored.push({ ...vote, sequence })
@@ -148,6 +157,16 @@ describe('the open-loop client', () => {
     const { url, stored } = await service(50, Number.POSITIVE_INFINITY)
     const sent = await sendVotes({ url, votes: 200, perSecond: 1_000, seed: 7, voters: 'v' })
     expect(compareJournal(sent, stored, ballotsOf(stored)).wrong).toHaveLength(4)
+  })
+
+  test('ends when it is told to, with no vote sent again', async () => {
+    const { url, seen } = await service(Number.POSITIVE_INFINITY, 1)
+    const stop = new AbortController()
+    const onAnswer = (): void => stop.abort()
+    const votes = Number.POSITIVE_INFINITY
+    const sent = await sendVotes({ url, votes, perSecond: 1_000, seed: 7, voters: 'v', onAnswer, stop: stop.signal })
+    expect(sent.every(({ answers }) => answers.length === 1)).toBe(true)
+    expect(seen()).toBe(sent.length)
   })
 
   test('a seed gives the same votes and the same kills', async () => {
@@ -230,6 +249,18 @@ describe('kills', () => {
       'docker start k-worker2',
       'docker exec k-worker2 ctr --namespace k8s.io task kill --signal SIGKILL postgres',
     ])
+  })
+
+  test('that fail are the last, and none begins once they are told to stop', async () => {
+    const { cluster } = smallCluster()
+    const exec = scriptedExec([[/./, '']])
+    const broken = { ...cluster, host: { exec } } as unknown as DrillCluster
+    const later = { what: 'Redis', atMs: 3_600_000, pick: 0 } as const
+    // Settles now, not in an hour.
+    await expect(killAll(broken, [{ what: 'worker', atMs: 0, pick: 0 }, later])).rejects.toThrow('never: app=worker')
+    expect(exec.calls.filter((call) => call.includes('redis'))).toEqual([])
+    await killAll(broken, [later], AbortSignal.abort())
+    expect(exec.calls).toHaveLength(1)
   })
 
   test('fail where what was killed does not come back', async () => {
