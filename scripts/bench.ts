@@ -1,13 +1,13 @@
 /**
  * `npm run bench`: the figures, ours beside the way most workflows do it, measured in one run on this machine. Names of benchmarks run only those. A figure over its bound
- * is told and fails nothing: machines differ; a benchmark that cannot run fails.
+ * is told and fails nothing: machines differ; a benchmark that cannot run fails. Wants a Docker engine: `npm run up` or `k8s-platform images build --install-docker` brings one.
  */
 import { createCliHost } from '../src/cli/cli-host.ts'
 import type { Host } from '../src/process/host.ts'
 import { benchBundleStart } from './bench/bundle-start.ts'
 import { benchFourNodes } from './bench/four-nodes.ts'
 import { benchNetworkPolicy } from './bench/network-policy.ts'
-import { runBuiltCli } from './bench/programs.ts'
+import { runBuiltCli, stopped } from './bench/programs.ts'
 import { benchProvenVote } from './bench/proven-vote.ts'
 import { benchReleaseArchive } from './bench/release-archive.ts'
 import { renderBench } from './bench/render-bench.ts'
@@ -32,13 +32,14 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 const names = wanted.length === 0 ? Object.keys(benchmarks) : wanted
-if (names.some((name) => onClusters.includes(name))) await runBuiltCli(['images', 'build', '--install-docker'])
-const cancel = new AbortController()
-process.once('SIGINT', () => cancel.abort(new Error('cancelled')))
-const host = createCliHost({ verbose: false, signal: cancel.signal })
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => stopped.abort(new Error(`ended by ${signal}; what was made is being removed`)))
+if (names.some((name) => onClusters.includes(name))) await runBuiltCli(['images', 'build'])
+const host = createCliHost({ verbose: false, signal: stopped.signal })
 let failed = 0
 const results: BenchResult[] = []
 for (const name of names) {
+  if (stopped.signal.aborted) break
   try {
     const result = await benchmarks[name]?.(host)
     if (result === undefined) continue
@@ -51,4 +52,5 @@ for (const name of names) {
 }
 host.dispose()
 if (results.length > 1) process.stdout.write(`\nall of this run\n${renderBench(results)}\n`)
-process.exit(failed === 0 ? 0 : 1)
+process.stdout.write(`${results.length} passed, ${failed} failed\n`)
+process.exit(failed === 0 && !stopped.signal.aborted ? 0 : 1)

@@ -38,6 +38,7 @@ const steps: readonly Step[] = [
   ...(nightly
     ? [
         { name: 'nightly', run: () => vitest('nightly') },
+        { name: 'bench', run: () => counted('bench.ts', [], /^(\d+) passed, (\d+) failed$/) },
         { name: 'from-nothing', run: () => vitest('from-nothing') },
       ]
     : []),

@@ -1,6 +1,6 @@
 import type { Host } from '../../src/process/host.ts'
 import { runPeersWay } from './peers-run.ts'
-import { benchCluster, runBuiltCli } from './programs.ts'
+import { runBuiltCli, withFreshCluster } from './programs.ts'
 import { type BenchResult, boundedRow } from './result.ts'
 import { alternately, median, medianAndSpread } from './statistics.ts'
 
@@ -10,15 +10,7 @@ const rounds = 3
 export async function benchFourNodes(host: Host): Promise<BenchResult> {
   const runs = await alternately(rounds, {
     plain: async () => (await runPeersWay(host, 'nodes'))['nodes'] ?? Number.NaN,
-    ours: async () => {
-      const cluster = ['--cluster-name', benchCluster]
-      try {
-        const shape = ['--image-source', 'packages', '--through', 'cluster', '--wait-for', 'nodes']
-        return (await runBuiltCli(['up', ...cluster, ...shape])).durationMs / 1000
-      } finally {
-        await runBuiltCli(['down', ...cluster])
-      }
-    },
+    ours: () => withFreshCluster(upToFourNodes),
   })
   return {
     name: 'four Ready nodes',
@@ -28,4 +20,9 @@ export async function benchFourNodes(host: Host): Promise<BenchResult> {
       boundedRow('ours / plain', median(runs.ours) / median(runs.plain), 'times', 1.1),
     ],
   }
+}
+
+function upToFourNodes(cluster: readonly string[]): Promise<number> {
+  const shape = ['--image-source', 'packages', '--through', 'cluster', '--wait-for', 'nodes']
+  return runBuiltCli(['up', ...cluster, ...shape]).then((run) => run.durationMs / 1000)
 }

@@ -19,8 +19,12 @@ export async function runPeersWay(host: Host, through: 'nodes' | 'vote'): Promis
     const { stdout } = await runProgram(script, [], { env: { ...env, THROUGH: through } })
     return marksOf(stdout)
   } finally {
-    await runProgram(env['KIND'] ?? '', ['delete', 'cluster', '--name', name], { env })
-    await runProgram('docker', ['rm', '--force', '--volumes', `${name}-registry`], { codes: [0, 1], quiet: true })
+    await runProgram(env['KIND'] ?? '', ['delete', 'cluster', '--name', name], { env, cleanUp: true })
+    await runProgram('docker', ['rm', '--force', '--volumes', `${name}-registry`], {
+      codes: [0, 1],
+      quiet: true,
+      cleanUp: true,
+    })
     await rm(folder, { recursive: true, force: true })
   }
 }

@@ -10,7 +10,10 @@ export interface ProgramRun {
   readonly durationMs: number
 }
 
-/** Runs a program whose log goes to stderr as it comes. Rejects unless it ends with code 0. */
+/** Ended by a signal of this process: no benchmark goes on, clean-ups do. */
+export const stopped = new AbortController()
+
+/** Runs a program whose log goes to stderr as it comes. Rejects unless it ends with code 0, or one of `codes`. */
 export function runProgram(
   command: string,
   args: readonly string[],
@@ -18,8 +21,11 @@ export function runProgram(
     readonly env?: Readonly<Record<string, string>>
     readonly codes?: readonly number[]
     readonly quiet?: boolean
+    /** Removes what a benchmark made: runs also after a signal. */
+    readonly cleanUp?: boolean
   } = {},
 ): Promise<ProgramRun> {
+  if (options.cleanUp !== true && stopped.signal.aborted) return Promise.reject(stopped.signal.reason)
   const started = performance.now()
   return new Promise((resolve, reject) => {
     const child: ChildProcess = spawn(command, [...args], {
@@ -42,5 +48,17 @@ export function runProgram(
 
 /** The built command line, as `npm run` starts it. */
 export function runBuiltCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<ProgramRun> {
-  return runProgram(process.execPath, [path.join(repositoryRoot, 'dist', 'cli.js'), ...args], { env })
+  const cleanUp = args[0] === 'down'
+  return runProgram(process.execPath, [path.join(repositoryRoot, 'dist', 'cli.js'), ...args], { env, cleanUp })
+}
+
+/** A cluster that nobody made before: one that a killed benchmark left would be found and reused, and be very quick. */
+export async function withFreshCluster<T>(run: (cluster: readonly string[]) => Promise<T>): Promise<T> {
+  const cluster = ['--cluster-name', benchCluster]
+  await runBuiltCli(['down', ...cluster])
+  try {
+    return await run(cluster)
+  } finally {
+    await runBuiltCli(['down', ...cluster])
+  }
 }

@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { Host } from '../../src/process/host.ts'
 import type { RunRecord } from '../../src/report/record.ts'
 import { runPeersWay } from './peers-run.ts'
-import { benchCluster, runBuiltCli } from './programs.ts'
+import { runBuiltCli, withFreshCluster } from './programs.ts'
 import { type BenchResult, type BenchRow, boundedRow } from './result.ts'
 import { alternately, median, medianAndSpread } from './statistics.ts'
 
@@ -21,7 +21,10 @@ interface Proven {
 
 /** From no cluster to a vote found in Postgres: the sequential way, and `up`. */
 export async function benchProvenVote(host: Host): Promise<BenchResult> {
-  const runs = await alternately(rounds, { sequential: () => runPeersWay(host, 'vote'), ours: upToVote })
+  const runs = await alternately(rounds, {
+    sequential: () => runPeersWay(host, 'vote'),
+    ours: () => withFreshCluster(upToVote),
+  })
   const last = (name: string): number[] => runs.sequential.map((marks) => marks[name] ?? Number.NaN)
   const ours = (key: keyof Proven): number[] => runs.ours.map((run) => run[key])
   const row = (what: string, values: readonly number[]): BenchRow => ({
@@ -46,8 +49,7 @@ export async function benchProvenVote(host: Host): Promise<BenchResult> {
   }
 }
 
-async function upToVote(): Promise<Proven> {
-  const cluster = ['--cluster-name', benchCluster]
+async function upToVote(cluster: readonly string[]): Promise<Proven> {
   const reports = await mkdtemp(path.join(tmpdir(), 'k8s-platform-bench-'))
   const started = Date.now()
   try {
@@ -58,7 +60,6 @@ async function upToVote(): Promise<Proven> {
     const voteAt = Date.parse(record.startedAt) + stored.startMs + stored.durationMs
     return { vote: (voteAt - started) / 1000, end: run.durationMs / 1000, checks: record.durationMs / 1000 }
   } finally {
-    await runBuiltCli(['down', ...cluster])
     await rm(reports, { recursive: true, force: true })
   }
 }

@@ -1,15 +1,15 @@
 import { createKubernetes } from '../../src/kubernetes/create-kubernetes.ts'
 import type { Host } from '../../src/process/host.ts'
-import { benchCluster, runBuiltCli } from './programs.ts'
+import { runBuiltCli, withFreshCluster } from './programs.ts'
 import { type BenchResult, boundedRow } from './result.ts'
 import { median, medianAndSpread } from './statistics.ts'
 
 const rounds = 3
 
 /** `up` on a cluster that it finds as it left it; then on one where somebody was. */
-export async function benchSecondUp(host: Host): Promise<BenchResult> {
-  const up = ['up', '--cluster-name', benchCluster, '--image-source', 'packages']
-  try {
+export function benchSecondUp(host: Host): Promise<BenchResult> {
+  return withFreshCluster(async (cluster) => {
+    const up = ['up', ...cluster, '--image-source', 'packages']
     const first = await runBuiltCli(up)
     const kubeconfig = /KUBECONFIG=(\S+)/.exec(first.stdout)?.[1]
     if (kubeconfig === undefined) throw new Error('up printed no KUBECONFIG')
@@ -37,7 +37,5 @@ export async function benchSecondUp(host: Host): Promise<BenchResult> {
         },
       ],
     }
-  } finally {
-    await runBuiltCli(['down', '--cluster-name', benchCluster])
-  }
+  })
 }

@@ -15,13 +15,17 @@ export function medianAndSpread(values: readonly number[]): string {
 
 type Ways = Readonly<Record<string, (round: number) => Promise<unknown>>>
 
-/** Runs each of `ways` `times` times, in turn, so that what the machine does beside it falls on all of them. */
+/** Runs each of `ways` `times` times, in turn and every other round in reverse, so that what the machine does beside it falls on all of them, and no way is always the first. */
 export async function alternately<W extends Ways>(
   times: number,
   ways: W,
 ): Promise<{ readonly [K in keyof W]: readonly Awaited<ReturnType<W[K]>>[] }> {
   const results = new Map<string, unknown[]>(Object.keys(ways).map((name) => [name, []]))
   for (let round = 1; round <= times; round++)
-    for (const [name, run] of Object.entries(ways)) results.get(name)?.push(await run(round))
+    for (const [name, run] of inTurn(Object.entries(ways), round)) results.get(name)?.push(await run(round))
   return Object.fromEntries(results) as unknown as { readonly [K in keyof W]: readonly Awaited<ReturnType<W[K]>>[] }
+}
+
+function inTurn<T>(entries: readonly T[], round: number): readonly T[] {
+  return round % 2 === 1 ? entries : entries.toReversed()
 }
