@@ -23,7 +23,7 @@ await runAction(contract, async (context) => {
   const done = await deploy(
     host,
     request,
-    deployTools(host, () => imageSourceOf(host, settings, target), helmChoiceOf(settings, inputs['helm-version'])),
+    deployTools(() => imageSourceOf(host, settings, target), helmChoiceOf(settings, inputs['helm-version'])),
   )
   outputs.set('urls', done.urls)
   outputs.set('revision', done.revision)

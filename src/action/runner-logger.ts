@@ -1,6 +1,7 @@
 import * as core from '@actions/core'
 import type { Clock } from '../process/clock.ts'
 import type { AnnotationPlace, Logger } from '../process/log.ts'
+import { secretTexts } from '../process/secret-texts.ts'
 import { formatSeconds } from '../process/wait.ts'
 import { harmlessLines } from './safe-text.ts'
 
@@ -49,10 +50,7 @@ export function createRunnerLogger(clock: Clock): Logger {
       info(message)
     },
     mask(secret) {
-      // The runner masks line by line, so a secret of many lines is hidden only if each of its lines is.
-      for (const part of new Set([secret, ...secret.split(/\r\n|\r|\n/)])) {
-        if (part.trim() !== '') core.setSecret(part)
-      }
+      for (const text of secretTexts(secret)) core.setSecret(text)
     },
   }
 }

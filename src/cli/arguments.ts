@@ -5,8 +5,16 @@ import { nearestName } from '../process/nearest-name.ts'
 export interface Flag {
   readonly type: 'string' | 'integer' | 'boolean' | 'list'
   readonly description: string
+  /** What stands for the value in the help: a real one, or a word in capitals. */
   readonly value?: string
+  /** A real value, where `value` is none. */
+  readonly example?: string
   readonly of?: readonly string[]
+  readonly pattern?: { readonly regex: RegExp; readonly allowed: string }
+  /** Of a list whose values may hold commas: the flag is repeated. Otherwise commas separate them, too. */
+  readonly separator?: 'line'
+  /** Of a boolean that is true when nothing is said. */
+  readonly default?: true
   readonly spec?: string
 }
 
@@ -25,8 +33,13 @@ export interface Parsed {
   readonly word: string | undefined
 }
 
+/** A value to type, for errors. */
+export function exampleOf(flag: Flag): string | undefined {
+  return flag.example ?? flag.value ?? flag.of?.[0]
+}
+
 /**
- * `--workers 2`, `--workers=2`, `--all`; a list is repeated or separated by commas.
+ * `--workers 2`, `--workers=2`, `--all`, `--prune=false`, `--prune false`, `--no-prune`; a list is repeated or, where its values hold none, separated by commas.
  * @throws InputError with every problem at once.
  */
 export function parseArguments(command: Command, argv: readonly string[]): Parsed {
@@ -40,8 +53,11 @@ export function parseArguments(command: Command, argv: readonly string[]): Parse
       else problems.push(unexpectedWord(command, argument))
       continue
     }
-    const [name = '', inline] = splitOnce(argument.slice(2))
-    const flag = Object.hasOwn(command.flags, name) ? command.flags[name] : undefined
+    const [given = '', inline] = splitOnce(argument.slice(2))
+    const positive = given.replace(/^no-/, '')
+    const negated = flagOf(command, given) === undefined && flagOf(command, positive)?.type === 'boolean'
+    const name = negated ? positive : given
+    const flag = flagOf(command, name)
     if (flag === undefined) {
       const known = Object.keys(command.flags)
       const near = nearestName(name, known)
@@ -53,9 +69,14 @@ export function parseArguments(command: Command, argv: readonly string[]): Parse
       continue
     }
     if (flag.type === 'boolean') {
-      if (inline !== undefined && inline !== 'true' && inline !== 'false') {
-        problems.push({ name: `--${name}`, value: inline, problem: 'is not a boolean', allowed: 'true, false' })
-      } else flags[name] = inline !== 'false'
+      const next = argv[index + 1]
+      const follows = inline === undefined && !negated && (next === 'true' || next === 'false')
+      const value = follows ? argv[++index] : inline
+      if (negated && value !== undefined) {
+        problems.push({ name: `--${given}`, value, problem: 'takes no value', example: `--${name}=false` })
+      } else if (value !== undefined && value !== 'true' && value !== 'false') {
+        problems.push({ name: `--${name}`, value, problem: 'is not a boolean', allowed: 'true, false' })
+      } else flags[name] = !negated && value !== 'false'
       continue
     }
     const text = inline ?? argv[++index]
@@ -63,7 +84,7 @@ export function parseArguments(command: Command, argv: readonly string[]): Parse
       problems.push({
         name: `--${name}`,
         problem: 'needs a value',
-        ...(flag.value === undefined ? {} : { example: `--${name} ${flag.value}` }),
+        ...(exampleOf(flag) === undefined ? {} : { example: `--${name} ${exampleOf(flag)}` }),
       })
       continue
     }
@@ -89,10 +110,11 @@ function readValue(flags: Record<string, FlagValue>, name: string, flag: Flag, t
     flags[name] = Number(text)
     return undefined
   }
+  if (flag.pattern?.regex.test(text) === false) return bad(text, 'has another form than allowed', flag.pattern.allowed)
   const values =
     flag.type === 'list'
       ? text
-          .split(',')
+          .split(flag.separator === 'line' ? /[\r\n]/ : ',')
           .map((part) => part.trim())
           .filter((part) => part !== '')
       : [text]
@@ -119,9 +141,19 @@ function unexpectedWord(command: Command, argument: string): Problem {
   }
 }
 
+function flagOf(command: Command, name: string): Flag | undefined {
+  return Object.hasOwn(command.flags, name) ? command.flags[name] : undefined
+}
+
 function splitOnce(text: string): [string, string | undefined] {
   const at = text.indexOf('=')
   return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+/** What a flag does, and how a list is written. */
+export function describe(flag: Flag): string {
+  if (flag.type !== 'list') return flag.description
+  return `${flag.description} ${flag.separator === 'line' ? 'Repeat it for several.' : 'Several by commas, or repeated.'}`
 }
 
 /** Help of one command, from the same table that parses it. */
@@ -129,9 +161,11 @@ export function renderHelp(command: Command): string {
   const rows = Object.entries(command.flags).map(([name, flag]) => {
     const value =
       flag.type === 'boolean'
-        ? ''
+        ? flag.default === true
+          ? '[=false]'
+          : ''
         : ` ${flag.of !== undefined && flag.type !== 'list' ? flag.of.join('|') : (flag.value ?? '...')}`
-    return [`  --${name}${value}`, flag.description] as const
+    return [`  --${name}${value}`, describe(flag)] as const
   })
   const width = Math.min(44, Math.max(...rows.map(([left]) => left.length)) + 2)
   const words = command.words === undefined ? '' : ` ${command.words.of.join('|')}`

@@ -14,6 +14,7 @@ import { defaultClusterName, type RunCommand, settingsOf, text } from './run-com
 export const assert: RunCommand = async (host, command, parsed, print) => {
   const { settings } = await settingsOf(host, command, parsed)
   const probeNamespace = text(parsed, 'probe-namespace')
+  const probeImage = text(parsed, 'probe-image')
   const app = text(parsed, 'target') === 'generic' ? 'generic' : 'voting-app'
   if (parsed.flags['print-rbac'] === true) {
     const { suites, suitesByName } = settings.assertions
@@ -34,6 +35,7 @@ export const assert: RunCommand = async (host, command, parsed, print) => {
     target: app,
     namespace: settings.app.namespace,
     reportDir,
+    ...(probeImage === undefined ? {} : { probeImage }),
     ...(probeNamespace === undefined ? {} : { probeNamespace }),
   })
   print(renderTableText(record, { color: process.stdout.isTTY === true, width: process.stdout.columns ?? 120 }))

@@ -8,10 +8,10 @@ import type { Host } from '../process/host.ts'
 import { Timings } from '../process/timings.ts'
 import { type TrackedExec, trackExec } from '../process/tracked-exec.ts'
 import { temporaryFolder } from './temporary-folder.ts'
-import { terminalLogger } from './terminal-logger.ts'
+import { type TerminalLogger, terminalLogger } from './terminal-logger.ts'
 
 /** `dispose` removes the temporary folder. */
-export type CliHost = Host & { readonly exec: TrackedExec; dispose(): void }
+export type CliHost = Host & { readonly exec: TrackedExec; readonly log: TerminalLogger; dispose(): void }
 
 /** The world as the command line sees it. The only place of the command line that reads the environment. */
 export function createCliHost(options: { verbose: boolean; signal: AbortSignal }): CliHost {

@@ -3,21 +3,36 @@ import { stages } from '../pipeline/stages.ts'
 import { suites, verdicts } from '../spec/schema.ts'
 import type { Command, Flag } from './arguments.ts'
 
+const namePattern = (most: number): NonNullable<Flag['pattern']> => ({
+  regex: new RegExp(`^[a-z0-9]([-a-z0-9]{0,${most - 2}}[a-z0-9])?$`),
+  allowed: `lower-case letters, digits and inner hyphens, at most ${most}`,
+})
+
 const spec: Readonly<Record<string, Flag>> = {
   spec: {
     type: 'string',
     value: 'FILE',
+    example: 'platform.yaml',
     description: 'platform.yaml to follow. Default: ./platform.yaml where there is one.',
   },
-  profile: { type: 'string', value: 'NAME', description: 'Named overlay of the spec.' },
+  profile: { type: 'string', value: 'NAME', example: 'nightly', description: 'Named overlay of the spec.' },
 }
 const clusterName: Readonly<Record<string, Flag>> = {
   'cluster-name': {
     type: 'string',
     value: 'NAME',
+    example: 'demo',
+    pattern: namePattern(50),
     spec: 'cluster.name',
     description: 'Name of the cluster. Default: k8s-platform.',
   },
+}
+const context: Flag = {
+  type: 'string',
+  value: 'NAME',
+  example: 'kind-demo',
+  pattern: { regex: /^[^\s-][^\s]*$/, allowed: 'a name without spaces' },
+  description: 'Context in that kubeconfig.',
 }
 const installDocker: Flag = { type: 'boolean', description: 'Install and start a Docker engine when there is none.' }
 const verbose: Readonly<Record<string, Flag>> = {
@@ -52,6 +67,7 @@ const cluster: Readonly<Record<string, Flag>> = {
   config: {
     type: 'string',
     value: 'FILE',
+    example: 'kind.yaml',
     spec: 'cluster.config',
     description: "The provider's own config file, merged with the rest.",
   },
@@ -64,6 +80,7 @@ const cluster: Readonly<Record<string, Flag>> = {
   'registry-mirror': {
     type: 'string',
     value: 'URL',
+    example: 'https://mirror.example.com',
     spec: 'cluster.registry.mirror',
     description: 'Pull-through mirror for host and nodes.',
   },
@@ -96,7 +113,12 @@ const assertions: Readonly<Record<string, Flag>> = {
     spec: 'assertions.allowSkip',
     description: 'Suites that may be skipped.',
   },
-  'report-dir': { type: 'string', value: 'DIR', description: 'Folder for JUnit, JSON and HTML reports.' },
+  'report-dir': {
+    type: 'string',
+    value: 'DIR',
+    example: 'reports',
+    description: 'Folder for JUnit, JSON and HTML reports.',
+  },
 }
 
 const through: Flag = { type: 'string', of: stages, description: 'Stop after this stage. Default: assert.' }
@@ -144,8 +166,13 @@ export const commands = [
     flags: {
       ...spec,
       ...clusterName,
-      kubeconfig: { type: 'string', value: 'FILE', description: 'Another cluster than ours.' },
-      context: { type: 'string', value: 'NAME', description: 'Context in that kubeconfig.' },
+      kubeconfig: {
+        type: 'string',
+        value: 'FILE',
+        example: 'kubeconfig.yaml',
+        description: 'Another cluster than ours.',
+      },
+      context,
       target: {
         type: 'string',
         of: ['voting-app', 'generic'],
@@ -154,12 +181,29 @@ export const commands = [
       namespace: {
         type: 'string',
         value: 'NAME',
+        example: 'shop',
+        pattern: namePattern(63),
         spec: 'app.namespace',
         description: 'Namespace of the app. Default: voting-app.',
+      },
+      timeout: {
+        type: 'string',
+        value: '3m',
+        spec: 'assertions.timeout',
+        description: 'Deadline for all checks; what has not run by then is inconclusive. Default: 5m.',
+      },
+      'probe-image': {
+        type: 'string',
+        value: 'IMAGE',
+        example: 'registry.example.com/library/node:24-bookworm-slim',
+        pattern: { regex: /^[a-zA-Z0-9][\w.:/@-]*$/, allowed: 'an image reference' },
+        description: 'Node.js image that the probe pods run. Default: node:24-bookworm-slim of Docker Hub.',
       },
       'probe-namespace': {
         type: 'string',
         value: 'NAME',
+        example: 'k8s-platform-probes',
+        pattern: namePattern(63),
         description: 'An existing namespace for the probe pods. Default: one of the run’s own, removed with it.',
       },
       'print-rbac': {
@@ -176,10 +220,25 @@ export const commands = [
     summary: 'put images of the local Docker, or archives, into every node',
     flags: {
       ...clusterName,
-      kubeconfig: { type: 'string', value: 'FILE', description: 'Another kind cluster of this machine than ours.' },
-      context: { type: 'string', value: 'NAME', description: 'Context in that kubeconfig.' },
-      images: { type: 'list', value: 'shop:1', description: 'Images of the local Docker, as manifests name them.' },
-      archives: { type: 'list', value: 'shop.tar', description: 'Archives of docker save or in the OCI layout.' },
+      kubeconfig: {
+        type: 'string',
+        value: 'FILE',
+        example: 'kubeconfig.yaml',
+        description: 'Another kind cluster of this machine than ours.',
+      },
+      context,
+      images: {
+        type: 'list',
+        separator: 'line',
+        value: 'shop:1',
+        description: 'Images of the local Docker, as manifests name them.',
+      },
+      archives: {
+        type: 'list',
+        separator: 'line',
+        value: 'shop.tar',
+        description: 'Archives of docker save or in the OCI layout.',
+      },
       timeout: { type: 'string', value: '10m', description: 'Deadline for all of it. Default: 10m.' },
       ...verbose,
     },
@@ -189,36 +248,90 @@ export const commands = [
     summary: 'deploy any app: a chart, a kustomization or manifests, until exactly that is ready',
     flags: {
       ...clusterName,
-      kubeconfig: { type: 'string', value: 'FILE', description: 'Another cluster than ours.' },
-      context: { type: 'string', value: 'NAME', description: 'Context in that kubeconfig.' },
+      kubeconfig: {
+        type: 'string',
+        value: 'FILE',
+        example: 'kubeconfig.yaml',
+        description: 'Another cluster than ours.',
+      },
+      context,
       chart: {
         type: 'string',
         value: 'charts/shop',
         description: 'Helm chart: folder, .tgz, or oci://registry/chart.',
       },
-      'chart-version': { type: 'string', value: '1.2.3', description: 'Exact version of a chart of a registry.' },
+      'chart-version': {
+        type: 'string',
+        value: '1.2.3',
+        pattern: { regex: /^\d+\.\d+\.\d+[-+.\w]*$/, allowed: 'an exact version' },
+        description: 'Exact version of a chart of a registry.',
+      },
       kustomize: { type: 'string', value: 'k8s/overlays/test', description: 'Folder of a kustomization.' },
-      manifests: { type: 'list', value: 'k8s/', description: 'Files, folders and globs of manifests.' },
+      manifests: {
+        type: 'list',
+        separator: 'line',
+        value: 'k8s/',
+        description: 'Files, folders and globs of manifests.',
+      },
       images: {
         type: 'list',
+        separator: 'line',
         value: 'nginx=shop/web:ci',
         description: 'Images of the local Docker to run, in place of another where NAME= is given.',
       },
-      values: { type: 'list', value: 'test.yaml', description: 'Helm values files; later ones win.' },
+      values: {
+        type: 'list',
+        separator: 'line',
+        value: 'test.yaml',
+        description: 'Helm values files; later ones win.',
+      },
       set: {
         type: 'list',
+        separator: 'line',
         value: 'db.password=fromEnv:DB_PASSWORD',
         description: 'Single Helm values; they win over files. Secrets come from variables.',
       },
       release: {
         type: 'string',
         value: 'shop',
+        pattern: namePattern(53),
         description: 'Name of the deployment. Default: of chart, folder or file.',
       },
-      namespace: { type: 'string', value: 'shop', description: 'Namespace of what names none. Default: default.' },
-      'create-namespace': { type: 'boolean', description: 'Make namespaces that are missing. Default: true.' },
+      namespace: {
+        type: 'string',
+        value: 'shop',
+        pattern: namePattern(63),
+        description: 'Namespace of what names none; given, nothing may name another. Default: default.',
+      },
+      'create-namespace': {
+        type: 'boolean',
+        default: true,
+        description: 'Make namespaces that are missing. Default: true.',
+      },
       prune: { type: 'boolean', description: 'Remove what former deployments made and this one has no more.' },
       'force-conflicts': { type: 'boolean', description: 'Take fields that another manager owns.' },
+      'image-source': {
+        type: 'string',
+        of: ['auto', 'registry', 'packages'],
+        description: 'Where helm and kubectl come from, for another cluster than ours. Default: auto.',
+      },
+      'helm-version': {
+        type: 'string',
+        value: 'preinstalled',
+        pattern: {
+          regex: /^(preinstalled|v?\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?)$/,
+          allowed: 'an exact version, <version>@sha256:<64 hex digits>, or preinstalled',
+        },
+        description:
+          'Exact version of helm, with the digest of its archive if it is not the pinned one, or preinstalled for what PATH has.',
+      },
+      'download-base-url': {
+        type: 'string',
+        value: 'URL',
+        example: 'https://mirror.example.com/releases',
+        pattern: { regex: /^https?:\/\/[^\s]+$/, allowed: 'an http or https URL' },
+        description: "Replaces scheme and host of helm's and kubectl's download; digests are checked all the same.",
+      },
       'dry-run': { type: 'boolean', description: 'Tell what would change, and change nothing.' },
       timeout: { type: 'string', value: '5m', description: 'Deadline for applying and becoming ready. Default: 5m.' },
       ...verbose,

@@ -4,6 +4,7 @@ import { listStates } from '../cluster/state.ts'
 import { deploy } from '../deploy/deploy.ts'
 import { renderDeploymentText } from '../deploy/deploy-report.ts'
 import { deployRequest, deployTools } from '../deploy/deploy-request.ts'
+import type { HelmChoice } from '../deploy/helm-program.ts'
 import { chooseImageSource } from '../pipeline/choose-image-source.ts'
 import type { Host } from '../process/host.ts'
 import { parseDuration } from '../spec/duration.ts'
@@ -35,16 +36,27 @@ export const deployCommand: RunCommand = async (host, _command, parsed, print) =
   const done = await deploy(
     host,
     request,
-    deployTools(host, () => imageSourceOf(host, target.kubeconfig)),
+    deployTools(() => imageSourceOf(host, parsed, target.kubeconfig), helmChoice(parsed)),
   )
   print(renderDeploymentText(done))
   return exitCodes.ok
 }
 
 /** What the cluster was made with where it is one of ours, else what answers here. */
-async function imageSourceOf(host: Host, kubeconfig: string): Promise<ImageSource> {
+async function imageSourceOf(host: Host, parsed: Parsed, kubeconfig: string): Promise<ImageSource> {
   const made = (await listStates(host)).find((state) => path.resolve(state.kubeconfig) === path.resolve(kubeconfig))
-  return made?.imageSource ?? (await chooseImageSource(host, 'auto', {}))
+  return (
+    made?.imageSource ??
+    (await chooseImageSource(host, (text(parsed, 'image-source') as ImageSource | 'auto' | undefined) ?? 'auto', {}))
+  )
+}
+
+function helmChoice(parsed: Parsed): HelmChoice {
+  const [downloadBaseUrl, version] = [text(parsed, 'download-base-url'), text(parsed, 'helm-version')]
+  return {
+    ...(downloadBaseUrl === undefined ? {} : { downloadBaseUrl }),
+    ...(version === undefined ? {} : { version }),
+  }
 }
 
 function list(parsed: Parsed, name: string): readonly string[] | undefined {

@@ -70,7 +70,10 @@ async function run(command: Command, argv: readonly string[]): Promise<number> {
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   process.on('SIGHUP', onSignal)
-  const print = (text: string): void => void process.stdout.write(`${text}\n`)
+  const print = (text: string): void => void process.stdout.write(`${host?.log.masked(text) ?? text}\n`)
+  // What programs and pods have said may hold what was given as a secret. Before there is a host, nothing was.
+  const tell = (text: string): void =>
+    host === undefined ? void process.stderr.write(`${text}\n`) : host.log.plain(text)
   try {
     const parsed = parseArguments(command, argv)
     verbose = parsed.flags['verbose'] === true
@@ -81,8 +84,8 @@ async function run(command: Command, argv: readonly string[]): Promise<number> {
     // What a cancelled run has found out is not its answer.
     return cancel.signal.aborted ? exitCodes.cancelled : code
   } catch (error) {
-    if (host !== undefined) printTimeline(host, (text) => void process.stderr.write(`${text}\n`))
-    process.stderr.write(`${renderError(error, verbose)}\n`)
+    if (host !== undefined) printTimeline(host, tell)
+    tell(renderError(error, verbose))
     return cancel.signal.aborted ? exitCodes.cancelled : exitCodeOf(error)
   } finally {
     await endPrograms(host?.exec, cancel)

@@ -1,4 +1,4 @@
-import type { Command } from './arguments.ts'
+import { type Command, describe } from './arguments.ts'
 import { commands } from './commands.ts'
 import { exitCodes } from './exit-codes.ts'
 
@@ -18,7 +18,7 @@ export function renderCliReference(): string {
     const words = command.words === undefined ? '' : ` ${command.words.of.join('|')}`
     const rows = Object.entries(command.flags).map(
       ([name, flag]) =>
-        `| \`--${name}\` | ${flag.of === undefined ? flag.type : flag.of.map((value) => `\`${value}\``).join(' ')} | ${flag.description.replaceAll('|', '\\|')} |`,
+        `| \`--${name}\` | ${flag.of === undefined ? flag.type : flag.of.map((value) => `\`${value}\``).join(' ')} | ${describe(flag).replaceAll('|', '\\|')} |`,
     )
     return `## \`k8s-platform ${command.name}${words}\`\n\n${capital(command.summary)}.\n\n| flag | value | what it does |\n|---|---|---|\n${rows.join('\n')}\n`
   })

@@ -9,7 +9,7 @@ import type { Host } from '../process/host.ts'
 import { type LoadedSpec, loadSpec } from '../spec/load-spec.ts'
 import { resolveSettings, type Settings } from '../spec/settings.ts'
 import type { Architecture } from '../tools/platform.ts'
-import type { Command, Parsed } from './arguments.ts'
+import { type Command, exampleOf, type Parsed } from './arguments.ts'
 
 /** One command: resolves with the exit code. `print` is for the answer (stdout); the host's log is for the way there (stderr). */
 export type RunCommand = (
@@ -44,9 +44,12 @@ export async function settingsOf(
     }),
   )
   const givenAs = Object.fromEntries(
-    Object.entries(command.flags).flatMap(([name, { spec, value }]) =>
-      spec === undefined ? [] : [[spec, { name: `--${name}`, ...(value === undefined ? {} : { example: value }) }]],
-    ),
+    Object.entries(command.flags).flatMap(([name, flag]) => {
+      const example = exampleOf(flag)
+      return flag.spec === undefined
+        ? []
+        : [[flag.spec, { name: `--${name}`, ...(example === undefined ? {} : { example }) }]]
+    }),
   )
   const profile = text(parsed, 'profile')
   const settings = resolveSettings({

@@ -1,5 +1,6 @@
 import type { Clock } from '../process/clock.ts'
 import type { Logger } from '../process/log.ts'
+import { secretTexts } from '../process/secret-texts.ts'
 import { formatSeconds } from '../process/wait.ts'
 
 export interface TerminalLoggerOptions {
@@ -9,15 +10,23 @@ export interface TerminalLoggerOptions {
   readonly verbose: boolean
 }
 
+export interface TerminalLogger extends Logger {
+  /** A text of its own, such as the error at the end: no time before it, masked like the rest. */
+  plain(text: string): void
+  /** The text with `***` for every secret, for whoever writes elsewhere. */
+  masked(text: string): string
+}
+
 /** Between two plain progress lines where nothing can be overwritten: CI logs are read by people. */
 const plainProgressMs = 5_000
 const clearLine = '\r\x1b[2K'
 
 /** Live on a terminal: the last line is the current reason for waiting. Plain lines elsewhere. */
-export function terminalLogger({ stream, clock, verbose }: TerminalLoggerOptions): Logger {
+export function terminalLogger({ stream, clock, verbose }: TerminalLoggerOptions): TerminalLogger {
   const live = stream.isTTY === true
   const origin = clock.monotonic()
-  const secrets: string[] = []
+  /** Longest first: a part of a secret may be another. */
+  let secrets: string[] = []
   let shown = false
   let lastPlain = Number.NEGATIVE_INFINITY
 
@@ -65,7 +74,15 @@ export function terminalLogger({ stream, clock, verbose }: TerminalLoggerOptions
       line(`${stamp()}${message}`)
     },
     mask(secret) {
-      if (secret.length > 0) secrets.push(secret)
+      const texts = secretTexts(secret).flatMap((text) => [text, asInJson(text)])
+      secrets = [...new Set([...secrets, ...texts])].sort((a, b) => b.length - a.length)
     },
+    plain: line,
+    masked: clean,
   }
+}
+
+/** As programs quote it. */
+function asInJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
 }

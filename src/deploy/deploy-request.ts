@@ -26,7 +26,7 @@ export interface DeployInputs extends SourceInputs {
 /** @throws InputError */
 export function deployRequest(host: Pick<Host, 'env' | 'log'>, inputs: DeployInputs): DeployRequest {
   const source = sourceOf(inputs)
-  const { values: setValues, secrets } = parseSetValues(inputs.set ?? [], host.env)
+  const { values: setValues, secrets, variables } = parseSetValues(inputs.set ?? [], host.env)
   for (const secret of secrets) host.log.mask(secret)
   const { kubeconfig, context, createNamespace, prune, forceConflicts, dryRun, timeoutMs, root } = inputs
   return {
@@ -39,6 +39,7 @@ export function deployRequest(host: Pick<Host, 'env' | 'log'>, inputs: DeployInp
     images: parseJobImages(inputs.images ?? []),
     valuesFiles: inputs.values ?? [],
     setValues,
+    secretVariables: variables,
     prune,
     forceConflicts,
     dryRun,
@@ -48,10 +49,10 @@ export function deployRequest(host: Pick<Host, 'env' | 'log'>, inputs: DeployInp
 }
 
 /** The programs by the image source, which is found out only when one of them is needed. */
-export function deployTools(host: Host, imageSource: () => Promise<ImageSource>, choice: HelmChoice = {}): DeployTools {
+export function deployTools(imageSource: () => Promise<ImageSource>, choice: HelmChoice = {}): DeployTools {
   return {
-    helm: async () => (await import('./find-programs.ts')).findHelm(host, await imageSource(), choice),
-    kubectl: async () => (await import('./find-programs.ts')).findKubectl(host, await imageSource(), choice),
+    helm: async (host) => (await import('./find-programs.ts')).findHelm(host, await imageSource(), choice),
+    kubectl: async (host) => (await import('./find-programs.ts')).findKubectl(host, await imageSource(), choice),
     loadImages: async (...request) => (await import('../cluster/load-images.ts')).loadImages(...request),
   }
 }

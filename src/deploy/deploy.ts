@@ -4,6 +4,7 @@ import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
 import type { KubeObject, ObjectRef } from '../kubernetes/objects.ts'
 import { InputError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { hostWithout } from '../process/host-without.ts'
 import { silentLogger } from '../process/log.ts'
 import type { AppliedObject } from './apply-objects.ts'
 import { deployChart } from './deploy-chart.ts'
@@ -33,6 +34,8 @@ export interface DeployRequest {
   readonly valuesFiles: readonly string[]
   /** Values one by one; they win over files. */
   readonly setValues: object
+  /** Variables that `setValues` were read from: no program is given them. */
+  readonly secretVariables: readonly string[]
   /** Remove what former deployments of the release made and this one has no more. Helm always does. */
   readonly prune: boolean
   readonly forceConflicts: boolean
@@ -46,8 +49,8 @@ export interface DeployRequest {
 
 /** What the deployment needs from elsewhere, found only when needed. */
 export interface DeployTools {
-  readonly helm: () => Promise<string>
-  readonly kubectl: () => Promise<string>
+  readonly helm: (host: Host) => Promise<string>
+  readonly kubectl: (host: Host) => Promise<string>
   readonly loadImages: LoadImages
   readonly connect?: typeof createKubernetes
 }
@@ -71,7 +74,8 @@ export interface Deployment {
  * changes nothing; what was deleted or edited in between is put right.
  * @throws InputError with every problem before anything is changed; NotReadyError that names the culprit when something does not become ready.
  */
-export async function deploy(host: Host, request: DeployRequest, tools: DeployTools): Promise<Deployment> {
+export async function deploy(given: Host, request: DeployRequest, tools: DeployTools): Promise<Deployment> {
+  const host = hostWithout(given, request.secretVariables)
   const { kubeconfig, context, source, release, namespace } = request
   const cluster = { kubeconfig, ...(context === undefined ? {} : { context }) }
   const connect = tools.connect ?? createKubernetes
@@ -81,7 +85,7 @@ export async function deploy(host: Host, request: DeployRequest, tools: DeployTo
   const started = host.clock.monotonic()
   const applied = await host.timings.phase(`deploy ${release}`, () =>
     source.kind === 'chart'
-      ? deployChart(host, kubernetes, { ...request, ...cluster, source, helm: tools.helm })
+      ? deployChart(host, kubernetes, { ...request, ...cluster, source, helm: () => tools.helm(host) })
       : applyTexts(host, kubernetes, request, texts, digests),
   )
   const { objects: found, revision, changed } = applied
@@ -115,7 +119,7 @@ const steadyMs = 5_000
 /** Everything that can be wrong without a cluster is found here. */
 async function readSource(host: Host, request: DeployRequest, tools: DeployTools): Promise<readonly ManifestText[]> {
   const { source, root } = request
-  if (source.kind === 'kustomize') return [await renderKustomization(host, tools.kubectl(), source.folder, root)]
+  if (source.kind === 'kustomize') return [await renderKustomization(host, tools.kubectl(host), source.folder, root)]
   if (source.kind === 'chart') {
     const problem = await chartProblem(source.chart, root)
     if (problem !== undefined) throw new InputError([problem])

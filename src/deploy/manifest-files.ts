@@ -66,7 +66,7 @@ export async function confinement(input: string, file: string, root: string | un
     name: input,
     value: file,
     problem: text,
-    allowed: 'a path inside of the workspace',
+    allowed: root === undefined ? 'a path that is there' : 'a path inside of the workspace',
   })
   try {
     const real = await realpath(file)

@@ -9,9 +9,10 @@ import { InputError, messageOf, type Problem } from '../process/errors.ts'
 export function parseSetValues(
   lines: readonly string[],
   env: Readonly<Record<string, string>>,
-): { values: Record<string, unknown>; secrets: string[] } {
+): { values: Record<string, unknown>; secrets: string[]; variables: string[] } {
   const problems: Problem[] = []
   const secrets: string[] = []
+  const variables: string[] = []
   const values: Record<string, unknown> = Object.create(null) as Record<string, unknown>
   for (const line of lines) {
     const match = /^([^=]+)=(.*)$/s.exec(line)
@@ -22,13 +23,16 @@ export function parseSetValues(
     }
     const key = keys.join('.')
     const found = readSetValue(match[2] ?? '', env)
-    if ('secret' in found) secrets.push(found.secret)
+    if ('secret' in found) {
+      secrets.push(found.secret)
+      variables.push(found.variable)
+    }
     const problem = 'problem' in found ? found.problem : put(values, keys, found.value)
     // The value is not shown: it may be what somebody took for a secret's place.
     if (problem !== undefined) problems.push({ ...shape(key), problem })
   }
   if (problems.length > 0) throw new InputError(problems)
-  return { values, secrets }
+  return { values, secrets, variables }
 }
 
 function shape(value: string): { name: string; value: string; allowed: string; example: string } {
@@ -41,14 +45,22 @@ function shape(value: string): { name: string; value: string; allowed: string; e
   }
 }
 
+interface FromVariable {
+  readonly value: string
+  readonly secret: string
+  readonly variable: string
+}
+
 function readSetValue(
   text: string,
   env: Readonly<Record<string, string>>,
-): { readonly value: unknown } | { readonly value: string; readonly secret: string } | { readonly problem: string } {
+): { readonly value: unknown } | FromVariable | { readonly problem: string } {
   const name = /^fromEnv:(.*)$/.exec(text)?.[1]
   if (name !== undefined) {
     const value = Object.hasOwn(env, name) ? env[name] : undefined
-    return value === undefined ? { problem: `takes variable ${name}, which is not set` } : { value, secret: value }
+    return value === undefined
+      ? { problem: `takes variable ${name}, which is not set` }
+      : { value, secret: value, variable: name }
   }
   try {
     const value: unknown = text === '' ? '' : parse(text)

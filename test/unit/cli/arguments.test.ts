@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Command, parseArguments, renderHelp } from '../../../src/cli/arguments.ts'
+import { type Command, exampleOf, parseArguments, renderHelp } from '../../../src/cli/arguments.ts'
 import { commands } from '../../../src/cli/commands.ts'
 import { exitCodeOf, exitCodes } from '../../../src/cli/exit-codes.ts'
 import { terminalLogger } from '../../../src/cli/terminal-logger.ts'
@@ -47,13 +47,67 @@ describe('arguments', () => {
     expect(parse).toThrow('--wokers is not a flag of up; did you mean --workers?')
     expect(parse).toThrow('--workers (got "two") is not a whole number; allowed: 0 or more')
     expect(parse).toThrow('--provider (got "knid") is not known; did you mean kind?')
-    expect(parse).toThrow('--profile needs a value; example: --profile NAME')
+    expect(parse).toThrow('--profile needs a value; example: --profile nightly')
   })
 
   it('refuses a list without anything in it', () => {
     expect(() => parseArguments(command('up'), ['--fail-on', ','])).toThrow(
       '--fail-on (got ",") names nothing; allowed: fail, inconclusive, skipped',
     )
+  })
+
+  it('leaves the commas of values that may hold one: such a flag is repeated', () => {
+    const parsed = parseArguments(command('deploy'), [
+      '--set',
+      'db.password=x,y',
+      '--set=web.title=a,b',
+      '--manifests',
+      'k8s/{a,b}.yaml',
+      '--images=shop:1\nshop:2',
+      '--values',
+      'a,b.yaml',
+    ])
+    expect(parsed.flags).toEqual({
+      set: ['db.password=x,y', 'web.title=a,b'],
+      manifests: ['k8s/{a,b}.yaml'],
+      images: ['shop:1', 'shop:2'],
+      values: ['a,b.yaml'],
+    })
+    expect(parseArguments(command('load-images'), ['--archives', 'a,b.tar', '--images', 'x,y']).flags).toEqual({
+      archives: ['a,b.tar'],
+      images: ['x,y'],
+    })
+  })
+
+  it.each([
+    [['--create-namespace=false'], false],
+    [['--create-namespace', 'false'], false],
+    [['--no-create-namespace'], false],
+    [['--create-namespace', 'true'], true],
+    [['--create-namespace', '--prune'], true],
+  ])('reads %j', (argv, expected) => {
+    expect(parseArguments(command('deploy'), argv).flags['create-namespace']).toBe(expected)
+  })
+
+  it('tells how to switch off what is on', () => {
+    expect(renderHelp(command('deploy'))).toContain('--create-namespace[=false]')
+    expect(() => parseArguments(command('deploy'), ['--no-prune=true'])).toThrow('takes no value')
+    expect(() => parseArguments(command('deploy'), ['--no-release'])).toThrow('--no-release is not a flag of deploy')
+  })
+
+  it('refuses a name that a program would take for an option', () => {
+    expect(() => parseArguments(command('deploy'), ['--release', '--post-renderer=x'])).toThrow(
+      '--release (got "--post-renderer=x") has another form than allowed; allowed: lower-case letters',
+    )
+  })
+
+  it.each(commands.map((entry) => entry.name))('has an example to type for every flag of %s', (name) => {
+    for (const [flag, definition] of Object.entries(command(name).flags)) {
+      if (definition.type === 'boolean') continue
+      const argv = [`--${flag}`, exampleOf(definition) ?? '']
+      expect(argv[1]).not.toMatch(/^[A-Z]*$/)
+      expect(() => parseArguments({ ...command(name), words: undefined } as never, argv)).not.toThrow()
+    }
   })
 
   it('asks for the word of a command that needs one', () => {
@@ -139,5 +193,14 @@ describe('terminal logger', () => {
       .catch(() => {})
     expect(written.join('')).toContain('password ***')
     expect(written.join('')).toContain('failed login (2.0 s)')
+  })
+
+  it('masks each line of a secret of many lines, quoted or not, and what is written beside the log', () => {
+    const { log, written } = record(false)
+    log.mask('-----BEGIN\n  MII"x\n')
+    log.mask('MII')
+    log.plain('error: -----BEGIN, then MII"x, as JSON "MII\\"x", and MII')
+    expect(written).toEqual(['error: ***, then ***, as JSON "***", and ***\n'])
+    expect(log.masked('MII"x')).toBe('***')
   })
 })
