@@ -36,7 +36,15 @@ const settleMs = 1_000
 
 /** Also removes, beside everything else, what killed runs left. */
 export function startProbeSession(host: Host, options: ProbeSessionOptions): ProbeSession {
-  const { kubernetes, cleanup } = options
+  const { cleanup } = options
+  let sent = false
+  const kubernetes: Kubernetes = {
+    ...options.kubernetes,
+    apply(...object) {
+      sent = true
+      return options.kubernetes.apply(...object)
+    },
+  }
   const nonce = randomBytes(5).toString('hex')
   const place = {
     nonce,
@@ -72,7 +80,7 @@ export function startProbeSession(host: Host, options: ProbeSessionOptions): Pro
         .catch(() => {})
     },
     async end() {
-      end ??= Promise.all([swept, fleet === undefined ? undefined : remove(host, cleanup, fleet, place)])
+      end ??= Promise.all([swept, fleet === undefined ? undefined : remove(host, cleanup, fleet, place, () => sent)])
       await end
     },
   }
@@ -91,12 +99,20 @@ async function sweep(host: Host, kubernetes: Kubernetes, place: Place, startedAt
   }
 }
 
-async function remove(host: Host, kubernetes: Kubernetes, fleet: Promise<Fleet>, place: Place): Promise<void> {
+async function remove(
+  host: Host,
+  kubernetes: Kubernetes,
+  fleet: Promise<Fleet>,
+  place: Place,
+  isSent: () => boolean,
+): Promise<void> {
   try {
     // When the run was cut short, they may still be on their way. After a cancellation the runner leaves us only seconds.
     await Promise.race([fleet.catch(() => {}), pause(settleMs, new AbortController().signal)])
     await removeFleet(kubernetes, place)
   } catch (error) {
-    host.log.warning(`the probe pods in namespace ${place.namespace} may be left behind: ${messageOf(error)}`)
+    // Of a server that was never sent an object, nobody needs to be told that it may have kept one.
+    const tell = isSent() ? host.log.warning : host.log.debug
+    tell(`the probe pods in namespace ${place.namespace} may be left behind: ${messageOf(error)}`)
   }
 }
