@@ -1,5 +1,6 @@
 import { it } from 'vitest'
-import { creationFaults, runCreationFault } from '../support/creation-faults.ts'
+import { creationFaults } from '../support/creation-faults.ts'
+import { runCreationFault } from '../support/run-creation-fault.ts'
 
 /** One that only the deadline tells, one that is final at once; test/nightly has all of them. */
 const sample = creationFaults.filter(({ fault }) => /never joins|registry-port is taken/.test(fault))

@@ -1,5 +1,6 @@
 import { describe, it } from 'vitest'
-import { creationFaults, runCreationFault, runTransientRetry } from '../support/creation-faults.ts'
+import { creationFaults } from '../support/creation-faults.ts'
+import { runCreationFault, runTransientRetry } from '../support/run-creation-fault.ts'
 
 describe('a creation that cannot succeed names the culprit first', () => {
   it.each(creationFaults.map((entry) => [entry.fault, entry] as const))('%s', async (_fault, entry) => {
