@@ -18,7 +18,7 @@ const ownEntries = {
     'test-tools',
     'voting-app-tests',
   ] as readonly string[],
-  state: ['claim.lock', 'clusters', 'engine', 'engine.lock', 'network.lock'] as readonly string[],
+  state: ['claim.lock', 'clusters', 'engine', 'engine.lock', 'network.lock', 'records.lock'] as readonly string[],
 }
 
 export interface RemovedFolders {

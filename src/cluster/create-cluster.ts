@@ -13,7 +13,7 @@ import { contextOf } from './cluster-name.ts'
 import { diskFull, explainFailure } from './creation-failure.ts'
 import { passGate } from './gate.ts'
 import type { ImageSupply, SupplyContext } from './image-supply.ts'
-import { limitsToRaise, raiseLimits } from './inotify.ts'
+import { limitsToRaise, type RaisedLimits, raiseLimits } from './inotify.ts'
 import { createKindCluster, type KindCluster } from './kind.ts'
 import { installKubectl } from './kubectl.ts'
 import { resolveKubernetesVersion, versionOfNodeImage } from './kubernetes-version.ts'
@@ -140,18 +140,23 @@ async function create(
     deadline,
     record: (facts) => journal.update(facts),
   })
-  const neighbours = (await listStates(host)).filter((state) => state.name !== request.name)
-  const taken = neighbours.flatMap((state) => state.loadBalancerRange ?? [])
-  const range = made.subnet === undefined ? undefined : loadBalancerRange(made.subnet, taken)
-  await journal.update({ hostPorts: made.hostPorts, ...(range === undefined ? {} : { loadBalancerRange: range }) })
+  await journal.update(async () => {
+    const neighbours = (await listStates(host)).filter((state) => state.name !== request.name)
+    const taken = neighbours.flatMap((state) => state.loadBalancerRange ?? [])
+    const range = made.subnet === undefined ? undefined : loadBalancerRange(made.subnet, taken)
+    return { hostPorts: made.hostPorts, ...(range === undefined ? {} : { loadBalancerRange: range }) }
+  })
   return { ...made, reused: false }
 }
 
 /** Recorded first, so that a kill in between leaves nothing raised. What an earlier run recorded is the true value of before. */
 async function raiseLowLimits(host: Host, journal: StateJournal): Promise<void> {
-  const low = await limitsToRaise()
-  if (Object.keys(low).length === 0) return
-  await journal.update({ raisedLimits: { ...low, ...journal.state.raisedLimits } })
+  let low: RaisedLimits = {}
+  // Not while another run, the last but for us, puts them back.
+  await journal.update(async ({ raisedLimits }) => {
+    low = await limitsToRaise()
+    return Object.keys(low).length === 0 ? {} : { raisedLimits: { ...low, ...raisedLimits } }
+  })
   await raiseLimits(host, low)
 }
 

@@ -74,8 +74,12 @@ export async function networkExists(host: Docker, name: string): Promise<boolean
   return stdout.split('\n').includes(name)
 }
 
-/** Removes a network that has no containers left; false when it is in use or was not there. */
+/** Removes a network that no container, running or stopped, is attached to; false when it is in use or was not there. */
 export async function removeUnusedNetwork(host: Docker, name: string): Promise<boolean> {
+  // Docker itself refuses only for running ones: the nodes of a cluster that was stopped would never start again.
+  const attached = ['ps', '--all', '--quiet', '--filter', `network=${name}`]
+  const { stdout } = await host.exec.run('docker', attached, { quiet: true, timeoutMs: quickMs })
+  if (stdout.trim() !== '') return false
   try {
     await host.exec.run('docker', ['network', 'rm', name], { quiet: true, timeoutMs: quickMs })
     return true

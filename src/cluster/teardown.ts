@@ -4,6 +4,7 @@ import { messageOf, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { clusterLabel, kindClusterLabel, listContainers, removeContainers, removeUnusedNetwork } from './docker.ts'
 import { restoreLimits } from './inotify.ts'
+import { changeState, withRecords } from './records.ts'
 import { type ClusterState, listStates, readState, removeState, saveState } from './state.ts'
 import { endUnfinishedWork } from './unfinished-work.ts'
 
@@ -34,7 +35,7 @@ export async function teardownCluster(host: Host, name: string, options: Teardow
   }
   if (state !== undefined) {
     // It tells others, who then wait. On a disk that is full it cannot be written, and what is removed below is what makes room.
-    await saveState(host, { ...state, phase: 'deleting' }).catch((error: unknown) =>
+    await changeState(host, name, () => ({ phase: 'deleting' })).catch((error: unknown) =>
       host.log.info(`the state of cluster ${name} was not saved: ${messageOf(error)}`),
     )
   }
@@ -48,34 +49,47 @@ export async function teardownCluster(host: Host, name: string, options: Teardow
     await removeContainers(host, containers)
     removed.push(...containers.map((container) => `container ${container.name}`))
   })
-  if (state !== undefined) {
-    await step('the network', async () => void removed.push(...(await leaveNetwork(host, state))))
-    await step('the raised limits', async () => void removed.push(...(await leaveLimits(host, state))))
-    await step('the files', async () => {
-      await rm(state.kubeconfig, { force: true })
-      await rm(`${state.kubeconfig}.lock`, { force: true })
-      if (options.keepLogs === true) {
-        const logs = basename(state.logsPath)
-        const entries = await readdir(state.folder).catch(() => [] as string[])
-        for (const entry of entries) {
-          if (entry !== logs) await rm(join(state.folder, entry), { recursive: true, force: true })
-        }
+  if (state !== undefined || damaged) {
+    // From here on another run may leave this one no duty any more: it goes to one whose record stays.
+    await withRecords(host, async () => {
+      const present = state === undefined ? undefined : await readState(host, name)
+      // Another run has taken it down meanwhile; what has that name now is not what we were asked for.
+      if (state !== undefined && present?.createdAt !== state.createdAt) return
+      if (present === undefined) {
+        await step('the network', async () => void removed.push(...(await leaveSealedNetwork(host))))
       } else {
-        await rm(state.folder, { recursive: true, force: true })
-        // The folder of all clusters' folders goes with the last one; a folder somebody else gave us stays.
-        const parent = dirname(state.folder)
-        if (parent.startsWith(`${host.paths.state}${sep}`)) await rmdir(parent).catch(() => {})
+        await step('the network', async () => void removed.push(...(await leaveNetwork(host, present))))
+        await step('the raised limits', async () => void removed.push(...(await leaveLimits(host, present))))
+        await step(
+          'the files',
+          async () => void removed.push(await removeFiles(host, present, options.keepLogs === true)),
+        )
       }
-      removed.push(`folder ${state.folder}`)
+      if (failures.length > 0) return
+      await removeState(host, name)
+      removed.push(`state ${name}`)
     })
   }
-  if (damaged) await step('the network', async () => void removed.push(...(await leaveSealedNetwork(host))))
   if (failures.length > 0) throw failures[0]
-  if (state !== undefined || damaged) {
-    await removeState(host, name)
-    removed.push(`state ${name}`)
-  }
   return removed
+}
+
+async function removeFiles(host: Host, state: ClusterState, keepLogs: boolean): Promise<string> {
+  await rm(state.kubeconfig, { force: true })
+  await rm(`${state.kubeconfig}.lock`, { force: true })
+  if (keepLogs) {
+    const logs = basename(state.logsPath)
+    const entries = await readdir(state.folder).catch(() => [] as string[])
+    for (const entry of entries) {
+      if (entry !== logs) await rm(join(state.folder, entry), { recursive: true, force: true })
+    }
+  } else {
+    await rm(state.folder, { recursive: true, force: true })
+    // The folder of all clusters' folders goes with the last one; a folder somebody else gave us stays.
+    const parent = dirname(state.folder)
+    if (parent.startsWith(`${host.paths.state}${sep}`)) await rmdir(parent).catch(() => {})
+  }
+  return `folder ${state.folder}`
 }
 
 async function readOrDamaged(

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Host } from './host.ts'
 import { waitFor } from './wait.ts'
@@ -11,6 +11,8 @@ interface Holder {
   readonly startTicks: string
   /** /proc/sys/kernel/random/boot_id: ticks of another boot mean nothing. */
   readonly bootId: string
+  /** Process ids of another PID namespace, such as another job's container, cannot be looked up here. Not in locks of earlier versions. */
+  readonly pidNamespace?: string
 }
 
 export interface FileLockOptions {
@@ -18,11 +20,13 @@ export interface FileLockOptions {
   readonly timeoutMs: number
   /** What the holder is doing, after `process 4711 `: `is building images`. */
   readonly doing: string
+  /** Pause between looks. Default 250 ms; shorter for what is never held long. */
+  readonly intervalMs?: number
 }
 
 /**
  * Runs the body while no other run on this machine with the same file does the same. A lock whose holder is gone (killed, rebooted) is taken over, an unreadable one
- * too. Rejects at once where the file cannot be written: it will not be writable later either.
+ * too; one of a holder that cannot be looked up from here is waited for. Rejects at once where the file cannot be written: it will not be writable later either.
  */
 export async function withFileLock<T>(
   host: Pick<Host, 'clock' | 'log' | 'signal'>,
@@ -30,7 +34,6 @@ export async function withFileLock<T>(
   options: FileLockOptions,
   body: () => Promise<T>,
 ): Promise<T> {
-  await mkdir(dirname(file), { recursive: true })
   let failure: unknown
   const look = (): Promise<number | undefined> =>
     acquire(file).catch((error: unknown) => {
@@ -41,6 +44,7 @@ export async function withFileLock<T>(
     done: (holder) => holder === undefined,
     explain: (holder) => `process ${holder} ${options.doing}`,
     timeoutMs: options.timeoutMs,
+    ...(options.intervalMs === undefined ? {} : { intervalMs: options.intervalMs }),
     hint: `When no other run is at work on this machine, delete ${file}.`,
   })
   if (failure !== undefined) throw failure
@@ -53,10 +57,9 @@ export async function withFileLock<T>(
 
 /** Takes the lock, or tells the process id of who holds it. */
 async function acquire(file: string): Promise<number | undefined> {
-  const self = (await identify(process.pid)) ?? { pid: process.pid, startTicks: '', bootId: '' }
   // Written in full before it gets its name: nobody ever reads half a lock.
   const own = `${file}.${process.pid}.${randomUUID()}`
-  await writeFile(own, JSON.stringify(self), { mode: 0o600 })
+  await writeInFolder(own, JSON.stringify(await thisProcess()))
   try {
     if (await claim(own, file)) return undefined
     const text = await readText(file)
@@ -66,6 +69,20 @@ async function acquire(file: string): Promise<number | undefined> {
     return holder?.pid ?? 0
   } finally {
     await rm(own, { force: true })
+  }
+}
+
+/** Whoever leaves the folder as the last removes it, which may be between our making it and our writing into it. */
+async function writeInFolder(file: string, text: string): Promise<void> {
+  const attempts = 20
+  for (let attempt = 1; ; attempt++) {
+    await mkdir(dirname(file), { recursive: true })
+    try {
+      await writeFile(file, text, { mode: 0o600 })
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt >= attempts) throw error
+    }
   }
 }
 
@@ -108,20 +125,37 @@ function parseHolder(text: string | undefined): Holder | undefined {
   }
 }
 
+/** True also for one that cannot be looked up from here: better wait in vain than work beside it. */
 async function isRunning(holder: Holder): Promise<boolean> {
-  const now = await identify(holder.pid)
-  return now?.startTicks === holder.startTicks && now.bootId === holder.bootId
+  if (holder.bootId !== (await bootId())) return false
+  if (holder.pidNamespace !== undefined && holder.pidNamespace !== (await pidNamespace())) return true
+  return (await startTicks(holder.pid)) === holder.startTicks
 }
 
-/** Who has this process id now; undefined when nobody has, or a zombie. */
-async function identify(pid: number): Promise<Holder | undefined> {
+async function thisProcess(): Promise<Holder> {
+  const namespace = await pidNamespace()
+  return {
+    pid: process.pid,
+    startTicks: (await startTicks(process.pid)) ?? '',
+    bootId: (await bootId()) ?? '',
+    ...(namespace === undefined ? {} : { pidNamespace: namespace }),
+  }
+}
+
+async function bootId(): Promise<string | undefined> {
+  return (await readText('/proc/sys/kernel/random/boot_id'))?.trim()
+}
+
+async function pidNamespace(): Promise<string | undefined> {
+  return await readlink('/proc/self/ns/pid').catch(() => undefined)
+}
+
+/** When the process that has this id now was started; undefined when there is none, or a zombie. */
+async function startTicks(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  const bootId = (await readText('/proc/sys/kernel/random/boot_id'))?.trim()
-  if (stat === undefined || bootId === undefined) return undefined
   // The second field is the program's name in parentheses and may hold anything.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const startTicks = fields[19]
-  return startTicks === undefined || fields[0] === 'Z' ? undefined : { pid, startTicks, bootId }
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields?.[0] === 'Z' ? undefined : fields?.[19]
 }
 
 async function readText(file: string): Promise<string | undefined> {

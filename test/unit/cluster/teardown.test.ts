@@ -25,6 +25,7 @@ describe('teardownCluster', () => {
       [/^docker ps .*kind\.cluster=demo/, lines('demo-control-plane', 'demo-worker')],
       [/^docker ps .*k8s-platform\.cluster=demo/, lines('demo-registry')],
       [/^docker rm --force --volumes id-demo-control-plane id-demo-worker id-demo-registry$/, ''],
+      [/^docker ps .*network=kind$/, ''],
       [/^docker network rm kind$/, 'kind'],
     ])
     const host = testHost({ exec })
@@ -149,6 +150,20 @@ describe('teardownCluster', () => {
     await saveState(host, stateOf({ name: 'other', network: { ...network, created: false } }))
     expect(await teardownCluster(host, 'demo')).not.toContain('network kind')
     expect((await readState(host, 'other'))?.network).toEqual(network)
+  })
+
+  it('leaves a network that only stopped nodes are on, which Docker itself would remove', async () => {
+    const exec = scriptedExec([
+      [/^docker ps --all --quiet --filter network=kind$/, 'id-of-a-stopped-node\n'],
+      [/^docker ps/, ''],
+      [/^docker network rm kind$/, 'kind'],
+    ])
+    const host = testHost({ exec })
+    const network = { name: 'kind', created: true, sealed: false }
+    await saveState(host, stateOf({ name: 'demo', folder: join(host.paths.temp, 'demo'), network }))
+    await saveState(host, stateOf({ name: 'stopped', network: { ...network, created: false } }))
+    expect(await teardownCluster(host, 'demo')).not.toContain('network kind')
+    expect((await readState(host, 'stopped'))?.network?.created).toBe(true)
   })
 
   it('does not touch a network that was there before us', async () => {

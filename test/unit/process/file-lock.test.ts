@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { removeStaleLocks, withFileLock } from '../../../src/process/file-lock.ts'
@@ -45,6 +45,28 @@ it.each([
   const file = await lockFile(host, content)
   expect(await withFileLock(host, file, options, () => readFile(file, 'utf8'))).toContain(`"pid":${process.pid}`)
   expect(await readdir(host.paths.cache)).toEqual([])
+})
+
+it('waits for a holder of another PID namespace, whose process it cannot look up, and takes over after a reboot', async () => {
+  const host = testHost()
+  const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+  const elsewhere = { pid: 4_000_000, startTicks: '1', bootId, pidNamespace: 'pid:[1]' }
+  const file = await lockFile(host, JSON.stringify(elsewhere))
+  const wait = { timeoutMs: 300, doing: 'is at work', intervalMs: 20 }
+  await expect(withFileLock(host, file, wait, async () => {})).rejects.toThrow('process 4000000 is at work')
+  await removeStaleLocks(host.paths.cache)
+  expect(await readFile(file, 'utf8')).toBe(JSON.stringify(elsewhere))
+  await writeFile(file, JSON.stringify({ ...elsewhere, bootId: 'an earlier one' }))
+  expect(await withFileLock(host, file, wait, () => readFile(file, 'utf8'))).toContain('"pidNamespace":"pid:[')
+})
+
+it('does not mind that somebody removes the folder between two looks', async () => {
+  const host = testHost()
+  const use = async (index: number): Promise<void> => {
+    await withFileLock(host, join(host.paths.cache, `${index}.lock`), options, async () => {})
+    await rmdir(host.paths.cache).catch(() => {})
+  }
+  for (let round = 1; round <= 50; round++) await Promise.all([1, 2, 3, 4].map(use))
 })
 
 it('lets only one of several waiters take over', async () => {
