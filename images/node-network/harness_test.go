@@ -124,12 +124,12 @@ type program struct {
 	log []string
 }
 
-// start runs the agent in a node's namespace. Its CNI directory outlives it.
-func start(t *testing.T, node *netnstest.Namespace, name, directory string) *program {
+// start runs the agent in a node's namespace. Its CNI directory outlives it. Flags given count more than its own.
+func start(t *testing.T, node *netnstest.Namespace, name, directory string, flags ...string) *program {
 	t.Helper()
 	p := &program{t: t, node: node, directory: directory, exited: make(chan error, 1)}
-	p.command = exec.Command(os.Args[0], "--node-name="+name, "--pod-subnet=10.244.0.0/16",
-		"--kubeconfig="+nodestest.WriteKubeconfig(t, apiAddress), "--cni-directory="+directory, "--run-directory="+filepath.Join(directory, "run"), "--resync=1h")
+	p.command = exec.Command(os.Args[0], append([]string{"--node-name=" + name, "--pod-subnet=10.244.0.0/16",
+		"--kubeconfig=" + nodestest.WriteKubeconfig(t, apiAddress), "--cni-directory=" + directory, "--run-directory=" + filepath.Join(directory, "run"), "--resync=1h"}, flags...)...)
 	p.command.Env = append(os.Environ(), runVariable+"=1")
 	stderr, err := p.command.StderrPipe()
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
@@ -55,36 +54,39 @@ func run(ctx context.Context, args []string, getenv func(string) string, output 
 		parts = append(parts, status.Network)
 	}
 	state := status.New(time.Now, parts...)
-	runs, err := makeParts(settings, state, log)
-	if err != nil {
-		return err
-	}
+	// Before anything that a running agent would lose to this one, as its socket: of two agents the second one ends here.
 	listener, err := net.Listen("tcp", settings.listen)
 	if err != nil {
 		return fmt.Errorf("listen for status requests (--listen): %w", err)
 	}
-
-	// A status server that fails ends the agent, and the other way round.
-	ctx, cancel := context.WithCancel(ctx)
-	served := make(chan error, 1)
-	go func() {
-		served <- state.Serve(ctx, listener)
-		cancel()
-	}()
-	var running sync.WaitGroup
-	for _, run := range runs {
-		running.Add(1)
-		go func() { defer running.Done(); run(ctx) }()
+	runs, err := makeParts(settings, state, log)
+	if err != nil {
+		listener.Close()
+		return err
 	}
-	running.Wait()
-	cancel()
-	err = <-served
+
+	// A part that ends, or the status server, ends the agent: the kubelet starts it anew.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	runs = append(runs, func(ctx context.Context) error { return state.Serve(ctx, listener) })
+	ended := make(chan error, len(runs))
+	for _, run := range runs {
+		go func() {
+			err := run(ctx)
+			cancel()
+			ended <- err
+		}()
+	}
+	var failures []error
+	for range runs {
+		failures = append(failures, <-ended)
+	}
 	log.Info("stopped; routes, rules and CNI configuration stay in place")
-	return err
+	return errors.Join(failures...)
 }
 
 // makeParts returns what --parts selects, ready to run.
-func makeParts(settings settings, state *status.Status, log *slog.Logger) ([]func(context.Context), error) {
+func makeParts(settings settings, state *status.Status, log *slog.Logger) ([]func(context.Context) error, error) {
 	options := nodes.ClientOptions{Kubeconfig: settings.kubeconfig, Endpoint: settings.endpoint}
 	source, err := watch.NewSource(options, log)
 	if err != nil {
@@ -97,9 +99,9 @@ func makeParts(settings settings, state *status.Status, log *slog.Logger) ([]fun
 	if err != nil {
 		return nil, err
 	}
-	enforcePolicies := func(ctx context.Context) { policies.Run(ctx, socket) }
+	enforcePolicies := func(ctx context.Context) error { return policies.Run(ctx, socket) }
 	if settings.parts == networkPolicyPart {
-		return []func(context.Context){enforcePolicies}, nil
+		return []func(context.Context) error{enforcePolicies}, nil
 	}
 	client, host, err := nodes.NewClient(options)
 	if err != nil {
@@ -117,5 +119,6 @@ func makeParts(settings settings, state *status.Status, log *slog.Logger) ([]fun
 	if err != nil {
 		return nil, err
 	}
-	return []func(context.Context){enforcePolicies, network.Run}, nil
+	keepNetwork := func(ctx context.Context) error { network.Run(ctx); return nil }
+	return []func(context.Context) error{enforcePolicies, keepNetwork}, nil
 }

@@ -3,8 +3,12 @@ package main
 import (
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/org/k8s-platform/images/node-network/internal/netnstest"
 )
@@ -73,9 +77,26 @@ func TestEstablishedConnectionsGoOnAndAreReported(t *testing.T) {
 	}
 	// The node's own may begin anew, and so it is not counted. UDP flows of before may be, until they time out.
 	expectCount(t, a, 1)
-	fromPod.Close()
 	c.putPolicy("x", "allow", `{podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}`)
 	expectCount(t, a, 0)
+	c.api.Remove("networkpolicies", "x/allow")
+	expectCount(t, a, 1)
+
+	// An agent that starts finds all rules in place, and counts all the same; later at every resync.
+	_ = a.end(syscall.SIGKILL)
+	a = start(t, c.a, "a", a.directory, "--resync=200ms")
+	a.expectStatus("/readyz", 200, "ok")
+	expectCount(t, a, 1)
+	connections, err := netlink.NewHandleAt(c.a.Handle, unix.NETLINK_NETFILTER)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connections.Close()
+	if err := connections.ConntrackTableFlush(netlink.ConntrackTable); err != nil {
+		t.Fatal(err)
+	}
+	expectCount(t, a, 0)
+	a.expectStatus("/metrics", 200, "node_network_policy_transactions_total 0\n")
 }
 
 func expectCount(t *testing.T, p *program, least float64) {

@@ -140,3 +140,19 @@ func TestAPodWaitsUntilItsPoliciesAreKnown(t *testing.T) {
 		t.Errorf("a pod that ended left a note")
 	}
 }
+
+func TestASecondAgentLeavesTheFirstOneItsSocket(t *testing.T) {
+	c, a, _, _ := newPolicyCluster(t)
+	second := start(t, c.a, "a", a.directory)
+	select {
+	case err := <-second.exited:
+		if err == nil || !strings.Contains(second.logs(), "--listen") {
+			t.Errorf("the second agent ended with %v and %q", err, second.logs())
+		}
+	case <-time.After(patience):
+		t.Fatal("the second agent goes on")
+	}
+	if err := ask(a, patience, gate.Add, "c", "10.244.1.6"); err != nil {
+		t.Errorf("the first agent is not asked any more: %v", err)
+	}
+}

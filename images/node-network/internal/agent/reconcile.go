@@ -15,7 +15,7 @@ import (
 // something failed that is worth another try. With check it also rewrites what it cannot
 // compare.
 func (a *Agent) reconcile(check bool) (failed bool) {
-	a.status.Begin()
+	a.status.Begin(status.Network)
 	result, err := a.apply(check)
 	failure := ""
 	if err != nil {

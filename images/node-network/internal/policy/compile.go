@@ -56,19 +56,20 @@ func compile(policy *networkingv1.NetworkPolicy) *compiled {
 	c.applies[Ingress] = slices.Contains(types, networkingv1.PolicyTypeIngress)
 	c.applies[Egress] = slices.Contains(types, networkingv1.PolicyTypeEgress)
 	for i, rule := range policy.Spec.Ingress {
-		c.allow(Ingress, fmt.Sprintf("spec.ingress[%d]", i), rule.From, rule.Ports)
+		c.allow(Ingress, fmt.Sprintf("spec.ingress[%d]", i), "from", rule.From, rule.Ports)
 	}
 	for i, rule := range policy.Spec.Egress {
-		c.allow(Egress, fmt.Sprintf("spec.egress[%d]", i), rule.To, rule.Ports)
+		c.allow(Egress, fmt.Sprintf("spec.egress[%d]", i), "to", rule.To, rule.Ports)
 	}
 	return c
 }
 
-func (c *compiled) allow(direction Direction, path string, peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.NetworkPolicyPort) {
+// allow takes a rule; field is what the API calls its peers.
+func (c *compiled) allow(direction Direction, path, field string, peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.NetworkPolicyPort) {
 	a := allowance{anyPeer: len(peers) == 0, anyPort: len(ports) == 0}
 	var blocks []plan.Range
 	for i, peer := range peers {
-		path := fmt.Sprintf("%s.peers[%d]", path, i)
+		path := fmt.Sprintf("%s.%s[%d]", path, field, i)
 		if peer.IPBlock != nil {
 			blocks = append(blocks, c.block(path, peer.IPBlock)...)
 		} else if peer.PodSelector != nil || peer.NamespaceSelector != nil {

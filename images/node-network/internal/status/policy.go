@@ -38,6 +38,7 @@ type policyMetrics struct {
 func (s *Status) PolicyWaits(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.started, NetworkPolicy)
 	s.waiting[NetworkPolicy] = reason
 }
 
@@ -45,6 +46,7 @@ func (s *Status) PolicyWaits(reason string) {
 func (s *Status) PolicyEnds(r PolicyResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.started, NetworkPolicy)
 	s.waiting[NetworkPolicy] = r.Failure
 	m := &s.policy
 	m.PolicyResult = r

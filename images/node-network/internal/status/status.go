@@ -18,8 +18,8 @@ type Status struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	started time.Time       // of the reconciliation under way; zero when none is
-	waiting map[Part]string // why a part is not ready; empty when it is
+	started map[Part]time.Time // of the reconciliation that a part has under way
+	waiting map[Part]string    // why a part is not ready; empty when it is
 	metrics metrics
 	policy  policyMetrics
 }
@@ -32,6 +32,8 @@ const (
 	Network       Part = "network"
 	NetworkPolicy Part = "network policy"
 )
+
+var parts = []Part{Network, NetworkPolicy}
 
 type metrics struct {
 	reconciles, failures        uint64
@@ -60,29 +62,30 @@ type Result struct {
 
 // New returns a status that is alive, and ready when each of the parts is.
 func New(now func() time.Time, parts ...Part) *Status {
-	s := &Status{now: now, waiting: map[Part]string{}}
+	s := &Status{now: now, started: map[Part]time.Time{}, waiting: map[Part]string{}}
 	for _, part := range parts {
 		s.waiting[part] = "starting"
 	}
 	return s
 }
 
-// Begin marks the start of a reconciliation.
-func (s *Status) Begin() {
+// Begin marks the start of a part's reconciliation. End ends that of the network, PolicyWaits and
+// PolicyEnds that of the network policies.
+func (s *Status) Begin(part Part) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.started = s.now()
+	s.started[part] = s.now()
 }
 
-// End takes the outcome of the reconciliation begun last.
+// End takes the outcome of the network's reconciliation begun last.
 func (s *Status) End(r Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	m := &s.metrics
 	m.reconciles++
-	m.seconds += now.Sub(s.started).Seconds()
-	s.started = time.Time{}
+	m.seconds += now.Sub(s.started[Network]).Seconds()
+	delete(s.started, Network)
 	s.waiting[Network] = r.NotReady
 	if r.Failed {
 		m.failures++
@@ -114,10 +117,14 @@ func (s *Status) Subscribed() {
 func (s *Status) Healthy() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.started.IsZero() && s.now().Sub(s.started) > stuckAfter {
-		return fmt.Sprintf("a reconciliation has been running for %s", s.now().Sub(s.started).Round(time.Second))
+	var reasons []string
+	for _, part := range parts {
+		began, running := s.started[part]
+		if took := s.now().Sub(began); running && took > stuckAfter {
+			reasons = append(reasons, fmt.Sprintf("a reconciliation of the %s has been running for %s", part, took.Round(time.Second)))
+		}
 	}
-	return ""
+	return strings.Join(reasons, "; ")
 }
 
 // Ready returns what the agent waits for, or an empty string.
@@ -129,7 +136,7 @@ func (s *Status) Ready() string {
 
 func (s *Status) ready() string {
 	var reasons []string
-	for _, part := range []Part{Network, NetworkPolicy} {
+	for _, part := range parts {
 		if reason := s.waiting[part]; reason != "" && !slices.Contains(reasons, reason) {
 			reasons = append(reasons, reason)
 		}

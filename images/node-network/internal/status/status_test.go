@@ -30,29 +30,55 @@ func TestProbes(t *testing.T) {
 	expect("/healthz", 200, "ok")
 	expect("/readyz", 503, "starting")
 
-	s.Begin()
+	s.Begin(Network)
 	s.End(Result{NotReady: "waiting for the API server to list the nodes"})
 	expect("/readyz", 503, "waiting for the API server to list the nodes")
 
-	s.Begin()
+	s.Begin(Network)
 	s.End(Result{})
 	expect("/readyz", 200, "ok")
 
-	s.Begin()
+	s.Begin(Network)
 	now = now.Add(31 * time.Second)
-	expect("/healthz", 503, "a reconciliation has been running for 31s")
+	expect("/healthz", 503, "a reconciliation of the network has been running for 31s")
 	s.End(Result{})
 	expect("/healthz", 200, "ok")
+}
+
+func TestEachPartCountsAsHangingOnItsOwn(t *testing.T) {
+	now := time.Unix(1000, 0)
+	s := New(func() time.Time { return now }, Network, NetworkPolicy)
+	expect := func(want string) {
+		t.Helper()
+		if got := s.Healthy(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	s.Begin(NetworkPolicy)
+	now = now.Add(31 * time.Second)
+	s.Begin(Network)
+	s.End(Result{})
+	expect("a reconciliation of the network policy has been running for 31s")
+	s.Begin(Network)
+	now = now.Add(31 * time.Second)
+	expect("a reconciliation of the network has been running for 31s; a reconciliation of the network policy has been running for 1m2s")
+	s.End(Result{})
+	s.PolicyEnds(PolicyResult{})
+	expect("")
+	s.Begin(NetworkPolicy)
+	s.PolicyWaits("waiting for the API server to list pods")
+	now = now.Add(time.Hour)
+	expect("")
 }
 
 func TestMetrics(t *testing.T) {
 	now := time.Unix(1000, 0)
 	s := New(func() time.Time { return now }, Network)
 	s.Subscribed()
-	s.Begin()
+	s.Begin(Network)
 	now = now.Add(250 * time.Millisecond)
 	s.End(Result{Nodes: 4, Routes: 5, RoutesAdded: 5, TableWritten: true, ConflistWritten: true})
-	s.Begin()
+	s.Begin(Network)
 	s.End(Result{Nodes: 4, Routes: 5, RoutesReplaced: 1, RoutesRemoved: 2, DefaultsRestored: 1, Failed: true, NotReady: "x"})
 	code, text := get(t, s, "/metrics")
 	if code != 200 {
@@ -84,7 +110,7 @@ func TestMetrics(t *testing.T) {
 func TestPolicyStatus(t *testing.T) {
 	now := time.Unix(1000, 0)
 	s := New(func() time.Time { return now }, Network, NetworkPolicy)
-	s.Begin()
+	s.Begin(Network)
 	s.End(Result{})
 	if code, text := get(t, s, "/readyz"); code != 503 || text != "starting" {
 		t.Errorf("%d %q before the policies", code, text)

@@ -45,10 +45,10 @@ type Enforcer struct {
 	status  *status.Status
 	log     *slog.Logger
 	notes   gate.Notes
-	// rulesChanged has a signal after the kernel's rules changed.
-	rulesChanged chan struct{}
-	changed      chan struct{}
-	ready        chan struct{}
+	// countDue has a signal when connections are to be counted.
+	countDue chan struct{}
+	changed  chan struct{}
+	ready    chan struct{}
 
 	mu       sync.Mutex
 	planner  *policy.Planner
@@ -75,7 +75,7 @@ func New(options Options, source *watch.Source, st *status.Status, log *slog.Log
 		planner: policy.NewPlanner(), writer: nft.NewWriter(options.Namespace),
 		problems: map[policy.Key][]string{}, waiting: slices.Clone(watch.Resources),
 		notes: gate.NewNotes(options.RunDirectory), local: map[policy.Key]*localPod{}, announced: map[string]*admission{},
-		progress: make(chan struct{}), rulesChanged: make(chan struct{}, 1),
+		progress: make(chan struct{}), countDue: make(chan struct{}, 1),
 	}
 }
 
@@ -83,8 +83,12 @@ func New(options Options, source *watch.Source, st *status.Status, log *slog.Log
 func (e *Enforcer) Ready() <-chan struct{} { return e.ready }
 
 // Run follows the cluster and answers the CNI plugin on the socket given, until ctx ends. It
-// then leaves the rules as they are.
-func (e *Enforcer) Run(ctx context.Context, plugin net.Listener) {
+// then leaves the rules as they are. It ends before ctx, with an error, when the plugin cannot be
+// answered any more: without that no pod can start, and a new agent can.
+func (e *Enforcer) Run(ctx context.Context, plugin net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var failure error
 	e.recall()
 	sctp := tracksSCTP()
 	if !sctp {
@@ -94,7 +98,10 @@ func (e *Enforcer) Run(ctx context.Context, plugin net.Listener) {
 	var running sync.WaitGroup
 	for _, part := range []func(){
 		func() { e.source.Run(ctx, (*receiver)(e)) },
-		func() { gate.Serve(ctx, plugin, e, e.log) },
+		func() {
+			failure = gate.Serve(ctx, plugin, e, e.log)
+			cancel()
+		},
 		func() { e.countEstablished(ctx) },
 	} {
 		running.Add(1)
@@ -102,6 +109,7 @@ func (e *Enforcer) Run(ctx context.Context, plugin net.Listener) {
 	}
 	e.loop(ctx)
 	running.Wait()
+	return failure
 }
 
 func (e *Enforcer) loop(ctx context.Context) {
@@ -137,6 +145,7 @@ func (e *Enforcer) loop(ctx context.Context) {
 // sync writes what changed. Before everything has been listed once it writes nothing: the rules
 // of before are better than rules that know half of the cluster.
 func (e *Enforcer) sync(check bool) error {
+	e.status.Begin(status.NetworkPolicy) // a lock that is never given back is a hang too
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.waiting) > 0 {
@@ -164,11 +173,11 @@ func (e *Enforcer) sync(check bool) error {
 		result.Latency = time.Since(e.since)
 		e.since = time.Time{}
 	}
-	e.conclude(&result, err)
+	e.conclude(&result, check, err)
 	return err
 }
 
-func (e *Enforcer) conclude(result *status.PolicyResult, err error) {
+func (e *Enforcer) conclude(result *status.PolicyResult, check bool, err error) {
 	failure := ""
 	if err != nil {
 		failure = err.Error()
@@ -180,8 +189,8 @@ func (e *Enforcer) conclude(result *status.PolicyResult, err error) {
 	}
 	e.failure = failure
 	result.Failure = failure
-	if result.Transactions > 0 {
-		signal(e.rulesChanged)
+	if result.Transactions > 0 || check || !e.isReady {
+		signal(e.countDue)
 	}
 	for _, problems := range e.problems {
 		result.Problems += len(problems)

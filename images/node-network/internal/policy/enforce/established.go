@@ -22,8 +22,9 @@ const (
 	examples = 5
 )
 
-// countEstablished tells, after each change of the rules, how many connections go on that the
-// rules would not let begin. It ends with ctx.
+// countEstablished tells how many connections go on that the rules would not let begin: at the
+// start, as an agent before may have changed the rules, after each change, and at every resync, as
+// connections end. It ends with ctx.
 func (e *Enforcer) countEstablished(ctx context.Context) {
 	due := time.NewTimer(time.Hour)
 	due.Stop()
@@ -33,7 +34,7 @@ func (e *Enforcer) countEstablished(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-e.rulesChanged:
+		case <-e.countDue:
 			due.Reset(countAfter)
 		case <-due.C:
 			denied, err := e.established()

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,6 +15,13 @@ import (
 
 // Patience is how long the agent keeps a pod waiting. The runtime tries again after a no.
 const Patience = 10 * time.Second
+
+// A socket on which accepting fails again and again, for about half a minute, is given up.
+const (
+	firstBackoff = 10 * time.Millisecond
+	maxBackoff   = time.Second
+	mostFailures = 35
+)
 
 // Keeper decides; its methods may be called from several goroutines at once.
 type Keeper interface {
@@ -43,21 +51,35 @@ func Listen(runDirectory string) (net.Listener, error) {
 	return listener, nil
 }
 
-// Serve answers requests until ctx ends.
-func Serve(ctx context.Context, listener net.Listener, keeper Keeper, log *slog.Logger) {
+// Serve answers requests until ctx ends. A failure to take one is tried again, as a node that runs
+// out of file descriptors gets over it; only what does not pass is returned.
+func Serve(ctx context.Context, listener net.Listener, keeper Keeper, log *slog.Logger) error {
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
 	var open sync.WaitGroup
 	defer open.Wait()
+	failures := 0
 	for {
 		connection, err := listener.Accept()
 		if ctx.Err() != nil {
-			return
+			if err == nil {
+				connection.Close()
+			}
+			return nil
 		}
 		if err != nil {
-			log.Error("cannot take a request of the CNI plugin", "error", err)
-			return
+			failures++
+			if errors.Is(err, net.ErrClosed) || failures > mostFailures {
+				return fmt.Errorf("take requests of the CNI plugin: %w", err)
+			}
+			log.Error("cannot take a request of the CNI plugin, trying again", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(min(firstBackoff<<(failures-1), maxBackoff)):
+			}
+			continue
 		}
+		failures = 0
 		open.Add(1)
 		go func() {
 			defer open.Done()
