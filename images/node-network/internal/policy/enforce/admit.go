@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/org/k8s-platform/images/node-network/internal/policy"
+	"github.com/org/k8s-platform/images/node-network/internal/policy/flows"
 	"github.com/org/k8s-platform/images/node-network/internal/policy/gate"
 	"github.com/org/k8s-platform/images/node-network/internal/policy/watch"
 )
@@ -140,7 +141,8 @@ func (e *Enforcer) Admit(ctx context.Context, announcement gate.Announcement) er
 		reason, progress := e.missing(a), e.progress
 		e.mu.Unlock()
 		if reason == "" {
-			return nil
+			// Behind the rules: a packet in between would be the first of a connection that is let through.
+			return flows.Forget(e.options.Namespace, announcement.Addresses)
 		}
 		select {
 		case <-ctx.Done():

@@ -1,4 +1,4 @@
-// Package flows reads the connections that the kernel tracks, over netlink.
+// Package flows reads the connections that the kernel tracks, and makes it forget some, over netlink.
 package flows
 
 import (
@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// getConntrack is the message that asks for connections, unix.NFNL_SUBSYS_CTNETLINK's number 1.
-	getConntrack = 1
+	// Messages of unix.NFNL_SUBSYS_CTNETLINK: getConntrack asks for connections, deleteConntrack ends
+	// one's tracking.
+	getConntrack    = 1
+	deleteConntrack = 2
 	// seenReply is the status bit of a connection that was answered.
 	seenReply = 1 << 1
 )
@@ -33,28 +35,39 @@ func Established(namespace netns.NsHandle, visit func(policy.Flow)) error {
 }
 
 func established(namespace netns.NsHandle, family uint8, visit func(policy.Flow)) error {
+	return each(namespace, family, func(message []byte) error {
+		flow, wanted, err := decode(message)
+		if err == nil && wanted {
+			visit(flow)
+		}
+		return err
+	})
+}
+
+// each visits the connections of a family as the kernel's messages, which are valid until visit
+// returns.
+func each(namespace netns.NsHandle, family uint8, visit func(message []byte) error) error {
 	socket, err := nl.GetNetlinkSocketAt(namespace, netns.None(), unix.NETLINK_NETFILTER)
 	if err != nil {
 		return err
 	}
 	defer socket.Close()
-	request := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|getConntrack, unix.NLM_F_DUMP)
-	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}
-	request.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
 	var failure error
-	err = request.ExecuteIter(unix.NETLINK_NETFILTER, 0, func(message []byte) bool {
-		flow, wanted, err := decode(message)
-		if err != nil {
-			failure = err
-		} else if wanted {
-			visit(flow)
-		}
+	err = request(socket, getConntrack, unix.NLM_F_DUMP, family).ExecuteIter(unix.NETLINK_NETFILTER, 0, func(message []byte) bool {
+		failure = visit(message)
 		return failure == nil
 	})
 	if failure != nil {
 		return failure
 	}
 	return err
+}
+
+func request(socket *nl.NetlinkSocket, message, flags int, family uint8) *nl.NetlinkRequest {
+	r := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|message, flags)
+	r.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}
+	r.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
+	return r
 }
 
 // tuple is one direction of a connection.
