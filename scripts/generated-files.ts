@@ -5,6 +5,7 @@ import { rightsText } from '../src/assert/rbac.ts'
 import { renderCliReference } from '../src/cli/reference.ts'
 import { variables } from '../src/process/environment.ts'
 import { editorSchema } from '../src/spec/editor-schema.ts'
+import { type Fault, faults, redInUnitTests } from '../test/support/fault-table.ts'
 import { actionReadmePath, renderActionReadme } from './render-action-readme.ts'
 import { actionYmlPath, renderActionYml } from './render-action-yml.ts'
 import { repositoryRoot } from './repository.ts'
@@ -17,22 +18,51 @@ export async function generatedFiles(root: string = repositoryRoot): Promise<Map
     const readme = actionReadmePath(action)
     files.set(readme, renderActionReadme(action, await textOf(path.join(root, readme))))
   }
-  files.set(rightsPage, await withRights(path.join(root, rightsPage)))
+  files.set(assertionsPage, await assertions(path.join(root, assertionsPage)))
   files.set('docs/cli.md', renderCliReference())
   files.set('docs/environment.md', renderEnvironment())
   files.set('docs/platform.schema.json', `${JSON.stringify(editorSchema(), null, 2)}\n`)
   return files
 }
 
-const rightsPage = 'docs/assertions.md'
+const assertionsPage = 'docs/assertions.md'
 
-/** The page with its part between the markers made anew. @throws Error without the markers: then nothing says where. */
-async function withRights(file: string): Promise<string> {
-  const [start, end] = ['<!-- rights-start -->', '<!-- rights-end -->']
+async function assertions(file: string): Promise<string> {
   const page = (await textOf(file)) ?? ''
+  return withPart(file, withPart(file, page, 'rights', rightsText()), 'faults', faultTable())
+}
+
+/** The page with one part between its markers made anew. @throws Error without the markers: then nothing says where. */
+function withPart(file: string, page: string, name: string, text: string): string {
+  const [start, end] = [`<!-- ${name}-start -->`, `<!-- ${name}-end -->`]
   const [from, to] = [page.indexOf(start), page.indexOf(end)]
-  if (from === -1 || to < from) throw new Error(`${file}: its rights markers do not match`)
-  return `${page.slice(0, from + start.length)}\n\n${rightsText()}\n\n${page.slice(to)}`
+  if (from === -1 || to < from) throw new Error(`${file}: its ${name} markers do not match`)
+  return `${page.slice(0, from + start.length)}\n\n${text}\n\n${page.slice(to)}`
+}
+
+/** What the drills hold the checks against, of the table that they read. */
+function faultTable(): string {
+  const code = (id: string): string => `\`${id}\``
+  const rows = Object.entries(faults as Record<string, Fault>).map(([name, { red, skipped }]) => {
+    const reasons = Object.entries(red).map(
+      ([id, reason]) => `${code(id)}: ${code(reason.source.replace(/^\^fail: /, '').replaceAll('|', '\\|'))}`,
+    )
+    return `| ${name} | ${reasons.join('<br>')} | ${skipped.map(code).join(', ')} |`
+  })
+  const proofs = Object.entries(redInUnitTests).map(
+    ([id, { why, shownBy }]) => `| ${code(id)} | ${why} | ${code(shownBy)} |`,
+  )
+  return [
+    '| fault | red, and what the reason must match | skipped because of it |',
+    '|---|---|---|',
+    ...rows,
+    '',
+    'No drill turns these red; a unit test plants the defect:',
+    '',
+    '| check | why not in a drill | shown by |',
+    '|---|---|---|',
+    ...proofs,
+  ].join('\n')
 }
 
 /** undefined for a file that does not exist. */

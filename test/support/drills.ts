@@ -17,6 +17,7 @@ import {
   vacateNode,
 } from './drill-steps.ts'
 import type { FaultName } from './fault-table.ts'
+import { platformDrills } from './platform-drills.ts'
 import type { Mend } from './prove-fault.ts'
 
 /** Breaks one thing and resolves once it is in force. What mends it is registered before anything is broken; the last registered runs first. */
@@ -42,6 +43,7 @@ function scaledToZero(name: string, namespace: string): Drill {
 }
 
 export const drills: Readonly<Record<FaultName, Drill>> = {
+  ...platformDrills,
   'worker at zero': scaledToZero('worker', app.namespace),
   'CoreDNS at zero': scaledToZero('coredns', 'kube-system'),
   'selector of a Service off by one label': patched(

@@ -1,6 +1,6 @@
 /**
- * Each check can fail, and only it. For each fault: which checks must be red, with a part of each reason, and which are skipped because they need a red one. Every other
- * check must be green. Committed before anything runs; docs/reliability.md shows it beside what the runs showed.
+ * For each fault: which checks must be red, with a part of each reason, and which are skipped because they need a red one. Every other check must be green. Committed before
+ * anything runs; docs/reliability.md shows it beside what the runs showed. {@link redInUnitTests} names the checks that no fault here turns red.
  */
 export interface Fault {
   readonly red: Readonly<Record<string, RegExp>>
@@ -52,6 +52,12 @@ export const faults = {
     red: { 'R4.accept': /^fail: POST \S+: 503 queue_unavailable: Redis is full/ },
     skipped: [...hops],
   },
+  // Connections that are open stay open, so nothing becomes unready: new ones are what breaks.
+  'a deny-all NetworkPolicy': {
+    red: { 'R4.accept': /^fail: POST \S+: timeout after \d+\.\d s .*; NetworkPolicy deny-all selects vote-/ },
+    // S1.backends is skipped as well: every backend is isolated, which is what the policy asks for.
+    skipped: [...hops, 'S1.cluster-ip'],
+  },
   'a pod that restarts every 20 s': {
     red: { 'R5.stable': /^fail: voting-app\/restless\/restless (ended|restarted \d+ times) while watched/ },
     skipped: [],
@@ -78,9 +84,62 @@ export const faults = {
     },
     skipped: ['R1.nodes-at-end'],
   },
+  'an APIService without a backend': {
+    red: { 'R3.api-services': /^fail: v1\.drill\.example\.com is not Available: ServiceNotFound / },
+    skipped: [],
+  },
+  'a CustomResourceDefinition whose names are taken': {
+    red: { 'R3.crds': /^fail: seconds\.drill\.example\.com is not Established: NotAccepted / },
+    skipped: [],
+  },
+  'an admission webhook without a backend': {
+    red: {
+      'R3.webhooks':
+        /^fail: drill\.example\.com\/pods\.drill\.example\.com: its Service kube-system\/nobody has no ready endpoints$/,
+    },
+    skipped: [],
+  },
 } as const satisfies Record<string, Fault>
 
 export type FaultName = keyof typeof faults
+
+interface UnitProof {
+  /** Why no fault of the table turns it red. */
+  readonly why: string
+  /** The unit test in which a planted defect does. */
+  readonly shownBy: string
+}
+
+const wrongAnswer: UnitProof = {
+  why: 'CoreDNS would have to answer, and wrongly, for names of this one kind',
+  shownBy: 'test/unit/assert/dns.test.ts',
+}
+const wrongRoute: UnitProof = {
+  why: 'the rules of one ClusterIP would have to be wrong while those of every other Service are right',
+  shownBy: 'test/unit/assert/service-routing.test.ts',
+}
+const wrongCount: UnitProof = {
+  why: 'the voting app would have to count wrongly',
+  shownBy: 'test/unit/assert/vote-flow.test.ts',
+}
+
+/** The checks that are red in no fault of the table. */
+export const redInUnitTests: Readonly<Record<string, UnitProof>> = {
+  'R1.nodes-at-end': {
+    why: 'a node would have to go between the beginning and the end of one run',
+    shownBy: 'test/unit/assert/readiness.test.ts',
+  },
+  'D1.service': wrongAnswer,
+  'D1.headless': wrongAnswer,
+  'D1.srv': wrongAnswer,
+  'D1.ptr': wrongAnswer,
+  'D1.external-name': wrongAnswer,
+  'D1.search': wrongAnswer,
+  'S1.identity': wrongRoute,
+  'S1.cluster-ip': wrongRoute,
+  'R4.once': wrongCount,
+  'R4.change': wrongCount,
+}
 
 /** For people: `red: R2.app, R4.database; skipped: R4.live`. */
 export function describeFault({ red, skipped }: Fault): string {

@@ -111,6 +111,14 @@ describe('D1', () => {
     expect(records[id]?.reason).toContain('over UDP and TCP')
   })
 
+  it('D1.search alone is red when a partial name does not resolve', async () => {
+    const records = await run((request) =>
+      request.search && request.name === 'probe.probes' ? { answers: [], rcode: 'NXDOMAIN' } : undefined,
+    )
+    expect(verdicts(records)).toEqual(['D1.search fail'])
+    expect(records['D1.search']?.reason).toContain('A probe.probes over UDP and TCP: NXDOMAIN instead of 10.96.0.7')
+  })
+
   it('sees that only TCP fails, and from which node', async () => {
     const records = await run((request, node) =>
       request.name.startsWith('web.') && request.transport === 'tcp' && node === 'b' ? 'timeout' : undefined,

@@ -69,6 +69,21 @@ describe('R1.nodes', () => {
   })
 })
 
+describe('R1.nodes-at-end', () => {
+  it('is red for a node that went after the first look', async () => {
+    const kubernetes = fakeKubernetes([node('a'), lease('a', 1)], { now })
+    const checks = nodeChecks(suiteEnvironment(kubernetes))
+    expect((await one(checks, 'R1.nodes-at-end')).verdict).toBe('pass')
+    kubernetes.objects = [node('a', { ready: 'Unknown' }), lease('a', 1)]
+    expect(await one(checks, 'R1.nodes-at-end')).toMatchObject({
+      verdict: 'fail',
+      reason: 'a Ready is Unknown (the kubelet stopped reporting): ok',
+    })
+    kubernetes.objects = [node('a'), lease('a', 60)]
+    expect((await one(checks, 'R1.nodes-at-end')).reason).toMatch(/^a renewed its lease 60 s ago and not within/)
+  })
+})
+
 describe('R1.lease', () => {
   const run = (leases: readonly KubeObject[]): Promise<CheckRecord> =>
     one(nodeChecks(suiteEnvironment(fakeKubernetes([node('a'), ...leases], { now }))), 'R1.lease')
@@ -241,6 +256,17 @@ describe('R3', () => {
     expect((await one(checks, 'R3.api-services')).reason).toBe(
       'v1beta1.metrics.k8s.io is not Available: MissingEndpoints no addresses',
     )
+  })
+
+  it('is red for a CustomResourceDefinition that is not Established', async () => {
+    const crd = object('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'seconds.example.com', {
+      status: { conditions: [{ type: 'Established', status: 'False', reason: 'NotAccepted', message: 'names taken' }] },
+    })
+    const checks = platformApiChecks(suiteEnvironment(fakeKubernetes([crd])))
+    expect(await one(checks, 'R3.crds')).toMatchObject({
+      verdict: 'fail',
+      reason: 'seconds.example.com is not Established: NotAccepted names taken',
+    })
   })
 
   it('is red for a webhook nobody answers for', async () => {

@@ -88,6 +88,19 @@ describe('S1', () => {
     expect(records['S1.cluster-ip']).toMatchObject({ verdict: 'skipped', reason: 'needs S1.backends (fail)' })
   })
 
+  it('is red for a ClusterIP that leads nowhere from one node, its backends connecting', async () => {
+    const answer: Answer = (request, probe) =>
+      request.kind === 'tcp' && probe.node === 'b' && request.host.startsWith('10.96.')
+        ? { dial: 'timeout' }
+        : healthy()(request, probe)
+    const records = await run([web, webSlice, ...webPods], answer)
+    expect(records['S1.backends']?.verdict).toBe('pass')
+    expect(records['S1.cluster-ip']).toMatchObject({
+      verdict: 'fail',
+      reason: expect.stringMatching(/^Service web .*: timeout after .* \(from b\)$/),
+    })
+  })
+
   it('leaves a pod that a NetworkPolicy isolates to the policy suite', async () => {
     const policy = object('networking.k8s.io/v1', 'NetworkPolicy', 'deny', { spec: { podSelector: {} } })
     const answer: Answer = (request, probe) =>

@@ -23,6 +23,8 @@ interface Faults {
   readonly others?: number
   readonly shows?: 'a' | 'b'
   readonly countsRepeats?: boolean
+  /** Who votes again keeps the first choice. */
+  readonly keepsFirst?: boolean
   readonly lateTables?: number
   readonly lostStream?: boolean
   readonly database?: 'read-only' | 'standby' | 'refuses'
@@ -80,7 +82,7 @@ function votingApp(faults: Faults) {
     }
     if (sql.includes('sequence >')) return `${1 + (faults.others ?? 0)}\n`
     const own = rows.filter((row) => row.voterId === value('voter'))
-    const last = own.at(-1)
+    const last = own.at(faults.keepsFirst === true ? 0 : -1)
     return `${own.length}|${last === undefined ? 0 : faults.countsRepeats === true ? own.length : 1}|${last?.choice ?? ''}\n`
   }
   let withoutTables = faults.lateTables ?? 0
@@ -199,6 +201,15 @@ describe('R4', () => {
     expect((await run({ countsRepeats: true }))['R4.once']?.reason).toBe(
       'sent twice, it is 2 rows and 2 counting votes',
     )
+  })
+
+  it('sees a change of mind that does not count', async () => {
+    const records = await run({ keepsFirst: true })
+    expect(records['R4.change']).toMatchObject({
+      verdict: 'fail',
+      reason: expect.stringMatching(/^after voting ([ab]) the voter has 1 counting votes, for (?!\1)[ab]$/),
+    })
+    expect(Object.values(verdicts(records)).filter((verdict) => verdict !== 'pass')).toEqual(['fail'])
   })
 
   it.each([

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { selectChecks, suiteNames } from '../../../src/assert/suites.ts'
+import { drills } from '../../support/drills.ts'
+import { type Fault, faults, redInUnitTests } from '../../support/fault-table.ts'
+import { repository } from '../../support/test-host.ts'
+import { fakeKubernetes, suiteEnvironment } from '../assert/fake-kubernetes.ts'
+
+const all = selectChecks(suiteNames, suiteEnvironment(fakeKubernetes([]), { target: 'voting-app' }))
+const ids = all.map(({ id }) => id).sort()
+const table: readonly Fault[] = Object.values(faults)
+const redInDrills = new Set(table.flatMap(({ red }) => Object.keys(red)))
+
+describe('the fault table', () => {
+  it('turns each check red, but for those that a unit test does', () => {
+    expect([...redInDrills, ...Object.keys(redInUnitTests)].sort()).toEqual(ids)
+  })
+
+  it.each(Object.entries(redInUnitTests))(
+    '%s is looked at in the unit test that is named for it',
+    (id, { shownBy }) => {
+      expect(readFileSync(path.join(repository, shownBy), 'utf8')).toContain(`'${id}'`)
+    },
+  )
+
+  it('skips only what there is, and what needs a check that is not green', () => {
+    for (const { red, skipped } of table) {
+      for (const id of skipped) {
+        expect(ids).toContain(id)
+        expect(Object.keys(red)).not.toContain(id)
+      }
+    }
+  })
+
+  it('has a drill for each fault', () => {
+    expect(Object.keys(drills).sort()).toEqual(Object.keys(faults).sort())
+  })
+})
