@@ -1,12 +1,8 @@
 import { clusterInputs, specInputs } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
 import { rightsText } from '../../src/assert/rbac.ts'
+import { namespacePattern } from '../../src/kubernetes/names.ts'
 import { suites, verdicts } from '../../src/spec/schema.ts'
-
-const namespacePattern = {
-  regex: /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
-  allowed: 'lower-case letters, digits and inner hyphens, at most 63',
-}
 
 export const contract = defineAction({
   name: 'assert',

@@ -1,5 +1,6 @@
 import { clusterInputs, helmInputs, specInputs } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
+import { namespacePattern } from '../../src/kubernetes/names.ts'
 
 export const contract = defineAction({
   name: 'deploy-voting-app',
@@ -21,10 +22,7 @@ export const contract = defineAction({
       spec: 'app.namespace',
       description: 'Namespace to deploy to; made where it does not exist. Default: `voting-app`.',
       example: 'voting-app',
-      pattern: {
-        regex: /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
-        allowed: 'lower-case letters, digits and inner hyphens, at most 63',
-      },
+      pattern: namespacePattern,
     },
     values: {
       type: 'path',

@@ -1,6 +1,7 @@
 import { clusterInputs, helmInputs } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
 import { deployProblems } from '../../src/deploy/deploy-source.ts'
+import { namespacePattern, releasePattern } from '../../src/kubernetes/names.ts'
 
 export const contract = defineAction({
   name: 'deploy',
@@ -56,20 +57,14 @@ export const contract = defineAction({
       description:
         'Name that tells this deployment from others in its namespace. Default: name of the chart, folder or file.',
       example: 'shop',
-      pattern: {
-        regex: /^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$/,
-        allowed: 'lower-case letters, digits and inner hyphens, at most 53',
-      },
+      pattern: releasePattern,
     },
     namespace: {
       type: 'string',
       description:
         'Namespace of what names none. Given, nothing may name another. Default: `default`, and manifests may name any.',
       example: 'shop',
-      pattern: {
-        regex: /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
-        allowed: 'lower-case letters, digits and inner hyphens, at most 63',
-      },
+      pattern: namespacePattern,
     },
     'create-namespace': {
       type: 'boolean',

@@ -2,6 +2,7 @@ import path from 'node:path'
 import { defaultProbeNamespace, renderRbac } from '../assert/rbac.ts'
 import { defaultSuites } from '../assert/suites.ts'
 import { readState } from '../cluster/state.ts'
+import { nameProblem, namespacePattern } from '../kubernetes/names.ts'
 import { proveSuites } from '../pipeline/prove-suites.ts'
 import { InputError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
@@ -15,6 +16,8 @@ export const assert: RunCommand = async (host, command, parsed, print) => {
   const { settings } = await settingsOf(host, command, parsed)
   const probeNamespace = text(parsed, 'probe-namespace')
   const probeImage = text(parsed, 'probe-image')
+  const problems = nameProblem('--probe-namespace', probeNamespace, namespacePattern)
+  if (problems.length > 0) throw new InputError(problems)
   const app = text(parsed, 'target') === 'generic' ? 'generic' : 'voting-app'
   if (parsed.flags['print-rbac'] === true) {
     const { suites, suitesByName } = settings.assertions
