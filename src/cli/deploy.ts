@@ -15,9 +15,7 @@ import { defaultClusterName, type RunCommand, text } from './run-command.ts'
 
 /** Any app onto a cluster of ours by name, or any cluster by kubeconfig. */
 export const deployCommand: RunCommand = async (host, _command, parsed, print) => {
-  const target = await targetCluster(host, parsed, text(parsed, 'cluster-name') ?? defaultClusterName)
   const request = deployRequest(host, {
-    ...target,
     chart: text(parsed, 'chart'),
     chartVersion: text(parsed, 'chart-version'),
     kustomize: text(parsed, 'kustomize'),
@@ -33,14 +31,14 @@ export const deployCommand: RunCommand = async (host, _command, parsed, print) =
     dryRun: parsed.flags['dry-run'] === true,
     timeoutMs: parseDuration(text(parsed, 'timeout') ?? '5m', '--timeout'),
   })
-  const done = await deploy(
-    host,
-    request,
-    deployTools(() => imageSourceOf(host, parsed, target.kubeconfig), helmChoice(parsed)),
-  )
+  const cluster = (): Promise<Target> => targetCluster(host, parsed, text(parsed, 'cluster-name') ?? defaultClusterName)
+  const source = async (): Promise<ImageSource> => imageSourceOf(host, parsed, (await cluster()).kubeconfig)
+  const done = await deploy(host, request, deployTools(cluster, source, helmChoice(parsed)))
   print(renderDeploymentText(done))
   return exitCodes.ok
 }
+
+type Target = Awaited<ReturnType<typeof targetCluster>>
 
 /** What the cluster was made with where it is one of ours, else what answers here. */
 async function imageSourceOf(host: Host, parsed: Parsed, kubeconfig: string): Promise<ImageSource> {

@@ -49,12 +49,14 @@ export async function applyObjects(
 /** An object that is ending takes changes and ends all the same. */
 export async function untilGone(kubernetes: Kubernetes, live: KubeObject, timeoutMs: number): Promise<void> {
   const { name, namespace, uid } = live.metadata
+  const { finalizers = [] } = live.metadata as { finalizers?: readonly string[] }
   const scope = { fieldSelector: `metadata.name=${name}`, ...(namespace === undefined ? {} : { namespace }) }
   await kubernetes.until(`end of the old ${describeRef(refOf(live))}`, live, scope, {
     timeoutMs,
     done: (seen) => !seen.some(({ metadata }) => metadata.uid === uid),
-    explain: () => `it is being deleted since ${live.metadata.deletionTimestamp}`,
-    hint: `Its finalizers hold it: ${((live.metadata as { finalizers?: string[] }).finalizers ?? []).join(', ')}`,
+    explain: (seen) =>
+      `it is being deleted since ${seen[0]?.metadata.deletionTimestamp ?? live.metadata.deletionTimestamp}`,
+    ...(finalizers.length === 0 ? {} : { hint: `Its finalizers hold it: ${finalizers.join(', ')}` }),
   })
 }
 

@@ -1,77 +1,91 @@
-import { readFile } from 'node:fs/promises'
-import { parse } from 'yaml'
+import path from 'node:path'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { type KubeObject, refOf } from '../kubernetes/objects.ts'
-import { InputError, messageOf, type Problem } from '../process/errors.ts'
+import { deadlineSignal } from '../process/deadline.ts'
+import { InputError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import type { AppliedObject } from './apply-objects.ts'
-import { checkObjects } from './check-objects.ts'
+import { type Change, checkObjects, requestsAtOnce } from './check-objects.ts'
 import type { AppliedObjects } from './deploy-objects.ts'
-import type { DeploySource } from './deploy-source.ts'
-import { type HelmTarget, type HelmUpgrade, helmUpgrade } from './helm.ts'
-import { manifestObjects } from './helm-record.ts'
-import { confinement } from './manifest-files.ts'
-import { ensureNamespace } from './namespace.ts'
+import { sameObject } from './drift.ts'
+import { givenValues, type HelmTarget, type HelmUpgrade, helmUpgrade } from './helm.ts'
+import { manifestObjects, releaseRecords } from './helm-record.ts'
+import { inParallel } from './in-parallel.ts'
+import { sameRef } from './inventory.ts'
+import { type Connect, ensureNamespace, namespaceExists, removeNamespaces } from './namespace.ts'
 import { withScopes } from './object-scopes.ts'
+import type { DeployContent } from './read-deployment.ts'
 import { applyRelease, digestOfInputs } from './release.ts'
 
 export interface ChartRequest {
   readonly kubeconfig: string
   readonly context?: string
-  readonly source: Extract<DeploySource, { kind: 'chart' }>
+  readonly content: Extract<DeployContent, { kind: 'chart' }>
   readonly release: string
   readonly namespace: { readonly name: string }
   readonly createNamespace: boolean
   readonly valuesFiles: readonly string[]
   readonly setValues: object
-  readonly images: readonly { readonly replaces?: string }[]
   readonly dryRun: boolean
   readonly timeoutMs: number
-  readonly root?: string
   /** Finds helm; called only when there is something to do. */
   readonly helm: () => Promise<string>
+  readonly connect: Connect
 }
 
 /**
  * A chart by Helm, without `--wait`: readiness is ours to judge. A release made from the same chart and values that the cluster still holds unchanged is left as it is.
  */
 export async function deployChart(host: Host, kubernetes: Kubernetes, request: ChartRequest): Promise<AppliedObjects> {
-  const texts = await readValues(request)
-  const { release, source } = request
-  const { chart, version } = source
+  const { release, content } = request
+  const { chart, version } = content.chart
   const namespace = request.namespace.name
   const upgrade: Omit<HelmUpgrade, 'labels'> = {
     release,
-    chart,
+    // Absolute, so that no name is read as an option.
+    chart: chart.startsWith('oci://') ? chart : path.resolve(chart),
     ...(version === undefined ? {} : { version }),
-    baseFiles: request.valuesFiles,
-    valuesFiles: [],
+    values: [...request.valuesFiles, givenValues],
   }
   if (request.dryRun) return plan(host, kubernetes, request, upgrade)
-  if (request.createNamespace) await ensureNamespace(kubernetes, namespace)
-  const applied = await applyRelease(host, kubernetes, {
+  const made = request.createNamespace && (await ensureNamespace(kubernetes, namespace))
+  const { started, ...applied } = await applyRelease(host, kubernetes, {
     ...request,
     namespace,
     upgrade,
     values: request.setValues,
-    inputs: await digestOfInputs(chart, [version ?? null, request.setValues, texts]),
-    helm: request.helm,
+    inputs: await digestOfInputs(chart, [version ?? null, request.setValues, content.texts]),
+  }).catch(async (error: unknown) => {
+    if (made) await removeUnused(host, request)
+    throw error
   })
-  const objects = await Promise.all(
-    applied.objects.map(async (object): Promise<AppliedObject> => {
-      const live = await kubernetes.get(refOf(object))
-      return { object: live ?? object, change: applied.changed ? 'change' : 'unchanged' }
-    }),
-  )
-  return {
-    objects,
-    revision: applied.revision,
-    changed: applied.changed,
-    left: [],
-    prune: async () => [],
-    started: applied.started,
-  }
+  const objects = await inParallel(applied.objects, requestsAtOnce, async (object): Promise<AppliedObject> => {
+    const live = (await kubernetes.get(refOf(object))) ?? object
+    return { object: live, change: applied.changed ? changeOf(applied.before, live) : 'unchanged' }
+  })
+  const { revision, changed } = applied
+  return { objects, revision, changed, left: [], prune: async () => [], started }
 }
+
+/** By what the release before it had in the cluster. */
+function changeOf(before: readonly KubeObject[], live: KubeObject): Change {
+  const old = before.find((object) => sameRef(refOf(object), refOf(live)))
+  if (old === undefined || old.metadata.uid !== live.metadata.uid) return 'create'
+  return sameObject(old, { ...live, apiVersion: old.apiVersion }) ? 'unchanged' : 'change'
+}
+
+/** Takes back the namespace made for a release that Helm has not even begun: it writes its record before any object. */
+async function removeUnused(host: Host, request: ChartRequest): Promise<void> {
+  const { release, namespace } = request
+  const begun = async (): Promise<boolean> => {
+    const kubernetes = await request.connect(deadlineSignal(lookMs))
+    return (await releaseRecords(kubernetes, namespace.name, release)).length > 0
+  }
+  // Who cannot tell leaves it.
+  if (!(await begun().catch(() => true))) await removeNamespaces(host, request.connect, [namespace.name])
+}
+
+const lookMs = 5_000
 
 async function plan(
   host: Host,
@@ -95,10 +109,10 @@ async function plan(
     request.timeoutMs,
   )
   const objects = await withScopes(kubernetes, manifestObjects(rendered.manifest, namespace))
-  const sources = objects.map((object) => ({ object, at: `chart ${upgrade.chart}`, kindIsNew: false }))
+  const sources = objects.map((object) => ({ object, at: `chart ${request.content.chart.chart}`, kindIsNew: false }))
   // Helm owns the fields as another manager: taken as ours, so that only real differences count.
   const options = { fieldManager: 'k8s-platform', id: '', force: true }
-  const there = (await kubernetes.get({ apiVersion: 'v1', kind: 'Namespace', name: namespace })) !== undefined
+  const there = await namespaceExists(kubernetes, namespace)
   // What is to be in a namespace that comes with the release cannot be judged before.
   const isJudged = ({ object }: { object: KubeObject }): boolean => there || object.metadata.namespace === undefined
   const { checked, problems } = await checkObjects(kubernetes, sources.filter(isJudged), options)
@@ -109,41 +123,4 @@ async function plan(
   const all: AppliedObject[] = [...checked, ...unjudged]
   const changed = all.some(({ change }) => change !== 'unchanged')
   return { objects: all, revision: rendered.version, changed, left: [], prune: async () => [] }
-}
-
-/** The texts of the values files, each a mapping. */
-async function readValues(request: ChartRequest): Promise<string[]> {
-  const problems: Problem[] = request.images
-    .filter(({ replaces }) => replaces !== undefined)
-    .map(({ replaces }) => ({
-      name: 'images',
-      value: `${replaces}=…`,
-      problem: 'cannot be replaced in a chart, whose values say which images it runs',
-      allowed: 'the image alone, and its name by `values` or `set`',
-    }))
-  const texts: string[] = []
-  for (const file of request.valuesFiles) {
-    const bad = (problem: string): Problem => ({
-      name: 'values',
-      value: file,
-      problem,
-      allowed: 'a YAML file of Helm values',
-    })
-    const outside = await confinement('values', file, request.root)
-    if (outside !== undefined) {
-      problems.push(outside)
-      continue
-    }
-    try {
-      const text = await readFile(file, 'utf8')
-      const content: unknown = parse(text, { logLevel: 'silent' })
-      if (content !== null && (typeof content !== 'object' || Array.isArray(content)))
-        problems.push(bad('is not a mapping'))
-      texts.push(text)
-    } catch (error) {
-      problems.push(bad(`cannot be read: ${messageOf(error).split('\n')[0]}`))
-    }
-  }
-  if (problems.length > 0) throw new InputError(problems)
-  return texts
 }

@@ -8,15 +8,14 @@ import { keepAutoscaledReplicas } from './autoscaled-replicas.ts'
 import { type CheckedObject, type CheckOptions, checkObjects } from './check-objects.ts'
 import { describeConflicts } from './field-conflicts.ts'
 import { inventoryId, partOfLabel, readInventory, sameRef, writeInventory } from './inventory.ts'
+import { type Connect, removeNamespaces } from './namespace.ts'
 import { type ScopedObject, settleScopes } from './object-scopes.ts'
 import type { SourcedObject } from './parse-manifests.ts'
-import { prepareNamespaces, removeNamespaces } from './prepare-namespaces.ts'
+import { prepareNamespaces } from './prepare-namespaces.ts'
 import { leftBehind, pruneObjects } from './prune-objects.ts'
 
 export interface ObjectsRequest {
   readonly objects: readonly SourcedObject[]
-  /** Wrong already, before the server was asked: told together with what it finds. */
-  readonly problems: readonly Problem[]
   readonly release: string
   readonly namespace: { readonly name: string; readonly given: boolean }
   readonly createNamespace: boolean
@@ -24,6 +23,7 @@ export interface ObjectsRequest {
   /** Only tell what would be done. */
   readonly dryRun: boolean
   readonly timeoutMs: number
+  readonly connect: Connect
 }
 
 export interface AppliedObjects {
@@ -32,8 +32,8 @@ export interface AppliedObjects {
   readonly changed: boolean
   /** Objects of former deployments that the manifests have no more. */
   readonly left: readonly ObjectRef[]
-  /** Removes those; resolves with what was removed. To be called when the new ones are ready. */
-  readonly prune: () => Promise<readonly ObjectRef[]>
+  /** Removes those; resolves with what is gone. To be called when the new ones are ready. */
+  readonly prune: (timeoutMs: number) => Promise<readonly ObjectRef[]>
   /** When it really began, by the host's monotonic clock, where something had to be fetched first. */
   readonly started?: number
 }
@@ -52,13 +52,12 @@ export async function deployObjects(
   const id = inventoryId(namespace.name, release)
   const options: CheckOptions = { fieldManager: `k8s-platform/${release}`, id, force: request.forceConflicts }
   const scoped = await settleScopes(kubernetes, request.objects, namespace)
-  const early = [...request.problems, ...scoped.problems]
-  if (early.length > 0) throw refused(early)
+  if (scoped.problems.length > 0) throw refused(scoped.problems)
   const wanted = await keepAutoscaledReplicas(
     kubernetes,
     scoped.objects.map((source) => marked(source, id)),
   )
-  const checked = await checkAll(kubernetes, wanted, request, options)
+  const checked = await checkAll(host, kubernetes, wanted, request, options)
   const refs = checked.map(({ object }) => refOf(object))
   const former = await readInventory(kubernetes, namespace.name, release)
   const left = leftBehind(former?.objects ?? [], refs)
@@ -79,9 +78,9 @@ export async function deployObjects(
   if (isNew) await record([...refs, ...left], '')
   const objects = await applyObjects(host, kubernetes, checked, options, request.timeoutMs)
   if (isNew) await record([...refs, ...left], inputs)
-  const prune = async (): Promise<readonly ObjectRef[]> => {
+  const prune = async (timeoutMs: number): Promise<readonly ObjectRef[]> => {
     if (left.length === 0) return []
-    const { removed, kept } = await pruneObjects(host, kubernetes, left, id)
+    const { removed, kept } = await pruneObjects(host, kubernetes, left, id, timeoutMs)
     await record([...refs, ...kept.filter((ref) => !refs.some((other) => sameRef(ref, other)))], inputs)
     return removed
   }
@@ -90,19 +89,21 @@ export async function deployObjects(
 
 /** The server's judgement of everything; namespaces made for it are removed again when it is no. */
 async function checkAll(
+  host: Host,
   kubernetes: Kubernetes,
   objects: readonly ScopedObject[],
   request: ObjectsRequest,
   options: CheckOptions,
 ): Promise<CheckedObject[]> {
-  const { made, missing, problems } = await prepareNamespaces(
-    kubernetes,
-    objects,
-    { namespace: request.namespace.name, create: request.createNamespace, dryRun: request.dryRun },
-    options,
-  )
+  const made: string[] = []
   let accepted = false
   try {
+    const { missing, problems } = await prepareNamespaces(
+      kubernetes,
+      objects,
+      { namespace: request.namespace.name, create: request.createNamespace, dryRun: request.dryRun, made },
+      options,
+    )
     if (problems.length > 0) throw refused(problems)
     const isMissing = ({ object }: ScopedObject): boolean => missing.has(object.metadata.namespace ?? '')
     const result = await checkObjects(
@@ -122,7 +123,7 @@ async function checkAll(
       ...unjudged,
     ]
   } finally {
-    if (!accepted) await removeNamespaces(kubernetes, made)
+    if (!accepted) await removeNamespaces(host, request.connect, made)
   }
 }
 

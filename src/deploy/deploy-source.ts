@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { InputError, type Problem } from '../process/errors.ts'
+import { chartFiles } from './chart-files.ts'
 import { confinement } from './manifest-files.ts'
 
 /** What is deployed: exactly one of the three. */
@@ -66,22 +67,17 @@ export function sourceOf(inputs: SourceInputs): DeploySource {
     : { kind: 'kustomize', folder: kustomize }
 }
 
-/** Of a chart that is no reference: inside of the root, and there. */
-export async function chartProblem(chart: string, root: string | undefined): Promise<Problem | undefined> {
-  if (chart.startsWith('oci://')) return undefined
+/** Of a chart that is no reference: inside of the root with all that its links lead to, and there. */
+export async function chartProblems(chart: string, root: string | undefined): Promise<Problem[]> {
+  if (chart.startsWith('oci://')) return []
   const problem = await confinement('chart', chart, root)
-  if (problem !== undefined) return problem
+  if (problem !== undefined) return [problem]
   const found = await stat(chart)
   const definition = await stat(path.join(chart, 'Chart.yaml')).catch(() => undefined)
   const usable = found.isFile() ? /\.(tgz|tar\.gz)$/.test(chart) : definition?.isFile() === true
-  return usable
-    ? undefined
-    : {
-        name: 'chart',
-        value: chart,
-        problem: 'is no chart',
-        allowed: 'a folder with Chart.yaml, a .tgz, or oci://registry/chart',
-      }
+  if (usable) return found.isFile() ? [] : (await chartFiles(chart, root)).problems
+  const allowed = 'a folder with Chart.yaml, a .tgz, or oci://registry/chart'
+  return [{ name: 'chart', value: chart, problem: 'is no chart', allowed }]
 }
 
 /** A release's name where none is given: that of the chart, folder or file. */

@@ -1,28 +1,24 @@
 import type { LoadImages } from '../cluster/load-images.ts'
-import type { Kubernetes } from '../kubernetes/client.ts'
 import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
 import type { KubeObject, ObjectRef } from '../kubernetes/objects.ts'
-import { InputError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { hostWithout } from '../process/host-without.ts'
 import { silentLogger } from '../process/log.ts'
 import type { AppliedObject } from './apply-objects.ts'
 import { deployChart } from './deploy-chart.ts'
-import { type AppliedObjects, deployObjects } from './deploy-objects.ts'
-import { chartProblem, type DeploySource } from './deploy-source.ts'
+import { deployObjects } from './deploy-objects.ts'
+import type { DeploySource } from './deploy-source.ts'
 import { type DeployedUrl, deployedUrls } from './deployed-urls.ts'
 import { type JobImage, loadedDigests } from './job-images.ts'
-import { renderKustomization } from './kustomize.ts'
-import { readManifests } from './manifest-files.ts'
-import { type ManifestText, parseManifests } from './parse-manifests.ts'
+import type { Connect } from './namespace.ts'
+import type { SourcedObject } from './parse-manifests.ts'
+import { readDeployment, replacementsOf } from './read-deployment.ts'
 import { replaceImages } from './replace-images.ts'
 import { waitForRollout } from './rollout.ts'
 import { rolloutContext } from './rollout-context.ts'
 import { awaitedOf } from './rollout-state.ts'
 
 export interface DeployRequest {
-  readonly kubeconfig: string
-  readonly context?: string
   readonly source: DeploySource
   /** Name of the release: of the Helm release, or of the inventory of what was applied. */
   readonly release: string
@@ -49,6 +45,8 @@ export interface DeployRequest {
 
 /** What the deployment needs from elsewhere, found only when needed. */
 export interface DeployTools {
+  /** The cluster to deploy to: looked for last, when all that is given has been found good. */
+  readonly cluster: () => Promise<{ readonly kubeconfig: string; readonly context?: string }>
   readonly helm: (host: Host) => Promise<string>
   readonly kubectl: (host: Host) => Promise<string>
   readonly loadImages: LoadImages
@@ -76,18 +74,25 @@ export interface Deployment {
  */
 export async function deploy(given: Host, request: DeployRequest, tools: DeployTools): Promise<Deployment> {
   const host = hostWithout(given, request.secretVariables)
-  const { kubeconfig, context, source, release, namespace } = request
-  const cluster = { kubeconfig, ...(context === undefined ? {} : { context }) }
-  const connect = tools.connect ?? createKubernetes
-  const texts = await readSource(host, request, tools)
-  const kubernetes = await connect(host, cluster)
-  const digests = await loadedDigests(host, request, tools.loadImages)
+  const { release, namespace } = request
+  const content = await readDeployment(host, request, () => tools.kubectl(host))
+  const cluster = await tools.cluster()
+  const connectFor = tools.connect ?? createKubernetes
+  const connect: Connect = (signal) => connectFor({ ...host, signal, log: silentLogger }, cluster)
+  const kubernetes = await connectFor(host, cluster)
+  const digests = await loadedDigests(host, { ...request, ...cluster }, tools.loadImages)
   const started = host.clock.monotonic()
   const applied = await host.timings.phase(`deploy ${release}`, () =>
-    source.kind === 'chart'
-      ? deployChart(host, kubernetes, { ...request, ...cluster, source, helm: () => tools.helm(host) })
-      : applyTexts(host, kubernetes, request, texts, digests),
+    content.kind === 'chart'
+      ? deployChart(host, kubernetes, { ...request, ...cluster, content, helm: () => tools.helm(host), connect })
+      : deployObjects(host, kubernetes, {
+          ...request,
+          objects: withImages(content.objects, request, digests),
+          connect,
+        }),
   )
+  const left = (): number =>
+    Math.max(1, Math.ceil(request.timeoutMs - (host.clock.monotonic() - (applied.started ?? started))))
   const { objects: found, revision, changed } = applied
   const result = { release, namespace: namespace.name, dryRun: request.dryRun, revision, changed, objects: found }
   if (request.dryRun) return { ...result, pruned: request.prune ? applied.left : [], left: applied.left, urls: [] }
@@ -98,59 +103,30 @@ export async function deploy(given: Host, request: DeployRequest, tools: DeployT
       objects: awaitedOf(objects),
       context: await rolloutContext(kubernetes, objects),
       steadyMs: changed ? steadyMs : 0,
-      timeoutMs: Math.max(1, request.timeoutMs - (host.clock.monotonic() - (applied.started ?? started))),
-      connect: (signal) => connect({ ...host, signal, log: silentLogger }, cluster),
+      timeoutMs: left(),
+      connect,
     }),
   )
   // Only now: what is new stands, what is old may go.
-  const pruned = request.prune ? await applied.prune() : []
+  const pruned = request.prune ? await applied.prune(left()) : []
   return {
     ...result,
     changed: changed || pruned.length > 0,
     pruned,
     left: applied.left.filter((ref) => !pruned.includes(ref)),
-    urls: await deployedUrls(kubernetes, objects),
+    urls: await deployedUrls(host, kubernetes, objects),
   }
 }
 
 /** A program that cannot start ends within seconds. */
 const steadyMs = 5_000
 
-/** Everything that can be wrong without a cluster is found here. */
-async function readSource(host: Host, request: DeployRequest, tools: DeployTools): Promise<readonly ManifestText[]> {
-  const { source, root } = request
-  if (source.kind === 'kustomize') return [await renderKustomization(host, tools.kubectl(host), source.folder, root)]
-  if (source.kind === 'chart') {
-    const problem = await chartProblem(source.chart, root)
-    if (problem !== undefined) throw new InputError([problem])
-    return []
-  }
-  const { texts, problems } = await readManifests(source.paths, root)
-  if (problems.length > 0) throw new InputError(problems)
-  return texts
-}
-
-function applyTexts(
-  host: Host,
-  kubernetes: Kubernetes,
+function withImages(
+  sources: readonly SourcedObject[],
   request: DeployRequest,
-  texts: readonly ManifestText[],
   digests: ReadonlyMap<string, string>,
-): Promise<AppliedObjects> {
-  const { objects, problems } = parseManifests(texts)
-  if (objects.length === 0 && problems.length === 0)
-    problems.push({ name: 'manifests', problem: 'hold no object: an empty deployment is a mistake' })
-  const replaced = replaceImages(
-    objects.map(({ object }) => object),
-    request.images.flatMap(({ image, replaces }) => (replaces === undefined ? [] : [{ name: replaces, image }])),
-    digests,
-  )
-  for (const name of replaced.unused) {
-    problems.push({ name: 'images', value: `${name}=…`, problem: 'replaces an image that no object runs' })
-  }
-  return deployObjects(host, kubernetes, {
-    ...request,
-    problems,
-    objects: objects.map(({ at }, index) => ({ at, object: replaced.objects[index] as KubeObject })),
-  })
+): SourcedObject[] {
+  const given = sources.map(({ object }) => object)
+  const { objects } = replaceImages(given, replacementsOf(request.images), digests)
+  return sources.map(({ at }, index) => ({ at, object: objects[index] as KubeObject }))
 }

@@ -1,5 +1,7 @@
+import { ApiError } from '../kubernetes/api-error.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { describeRef, type KubeObject, refOf } from '../kubernetes/objects.ts'
+import type { Host } from '../process/host.ts'
 import { type UrlOf, urlResolver } from './node-port-urls.ts'
 
 /** An address at which this machine reaches a deployed object; of an Ingress, the address it answers to by name. */
@@ -12,21 +14,46 @@ export interface DeployedUrl {
 }
 
 /** Addresses of the Services and Ingresses among the objects, read afresh: the cluster hands out ports and addresses late. */
-export async function deployedUrls(kubernetes: Kubernetes, objects: readonly KubeObject[]): Promise<DeployedUrl[]> {
-  const exposed = objects.filter((object) => isExposed(object))
-  if (exposed.length === 0) return []
-  const [urlOf, live] = await Promise.all([
-    urlResolver(kubernetes),
-    Promise.all(exposed.map((object) => kubernetes.get(refOf(object)))),
+export async function deployedUrls(
+  host: Pick<Host, 'log'>,
+  kubernetes: Kubernetes,
+  objects: readonly KubeObject[],
+): Promise<DeployedUrl[]> {
+  const services = objects.filter(isExposed)
+  const ingresses = objects.filter(isIngress)
+  const live = (wanted: readonly KubeObject[]): Promise<(KubeObject | undefined)[]> =>
+    Promise.all(wanted.map((object) => kubernetes.get(refOf(object))))
+  const [urlOf, liveServices, liveIngresses] = await Promise.all([
+    services.length === 0 ? unreachable : resolver(host, kubernetes),
+    live(services),
+    live(ingresses),
   ])
-  return live.flatMap((object) => {
-    if (object === undefined) return []
-    return object.kind === 'Ingress' ? ingressUrls(object) : serviceUrls(object, urlOf)
-  })
+  return [
+    ...liveServices.flatMap((service) => (service === undefined ? [] : serviceUrls(service, urlOf))),
+    ...liveIngresses.flatMap((ingress) => (ingress === undefined ? [] : ingressUrls(ingress))),
+  ]
 }
 
-function isExposed({ apiVersion, kind }: KubeObject): boolean {
-  return (apiVersion === 'v1' && kind === 'Service') || (apiVersion === 'networking.k8s.io/v1' && kind === 'Ingress')
+/** Only these are worth asking for nodes and host ports. */
+function isExposed({ apiVersion, kind, ...object }: KubeObject): boolean {
+  return apiVersion === 'v1' && kind === 'Service' && ['NodePort', 'LoadBalancer'].includes(object['spec']?.type)
+}
+
+function isIngress({ apiVersion, kind }: KubeObject): boolean {
+  return apiVersion === 'networking.k8s.io/v1' && kind === 'Ingress'
+}
+
+const unreachable: UrlOf = () => undefined
+
+/** What is deployed and ready does not turn red because its address may not be read. */
+async function resolver(host: Pick<Host, 'log'>, kubernetes: Kubernetes): Promise<UrlOf> {
+  try {
+    return await urlResolver(kubernetes)
+  } catch (error) {
+    if (!(error instanceof ApiError && (error.status === 401 || error.status === 403))) throw error
+    host.log.notice(`no URL is told for NodePorts: ${error.answer}`)
+    return unreachable
+  }
 }
 
 interface ServicePort {

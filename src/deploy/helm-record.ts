@@ -41,14 +41,18 @@ export async function clearDeadOperation(
   kubernetes: Kubernetes,
   namespace: string,
   release: string,
+  timeoutMs: number,
 ): Promise<ReleaseRecord[]> {
+  const deadline = host.clock.monotonic() + timeoutMs
   for (;;) {
     const records = await releaseRecords(kubernetes, namespace, release)
     const pending = records.find((record) => record.status.startsWith('pending-'))
     if (pending === undefined || host.signal.aborted) return records
     const ageMs = host.clock.now().getTime() - (pending.modifiedAt?.getTime() ?? 0)
+    const left = deadline - host.clock.monotonic()
     if (ageMs < pendingMs) {
-      await operationEnded(kubernetes, namespace, release, pendingMs - ageMs)
+      if (left <= 0) throw stillGoingOn(release, pending)
+      await operationEnded(kubernetes, namespace, release, Math.min(left, pendingMs - ageMs))
       continue
     }
     host.log.notice(
@@ -61,12 +65,21 @@ export async function clearDeadOperation(
       secretKind,
       scopeOf(namespace, release),
       {
-        timeoutMs: removalMs,
+        timeoutMs: Math.ceil(Math.max(1, Math.min(left, removalMs))),
         done: (secrets) => secrets.every((secret) => secret.metadata.name !== pending.secret),
         explain: () => 'still there',
       },
     )
   }
+}
+
+function stillGoingOn(release: string, { revision, status }: ReleaseRecord): NotReadyError {
+  return new NotReadyError(
+    `another Helm operation on release ${release} is going on: revision ${revision} is ${status}`,
+    {
+      hint: 'Let one deployment of a release run at a time, for example by `concurrency` in the workflow.',
+    },
+  )
 }
 
 /** Resolves when no operation is going on any more, or when time is up. */

@@ -13,6 +13,11 @@ export interface HelmTarget {
   readonly namespace: string
 }
 
+/** Stands for the values that are given on stdin, since any text may be the name of a file. */
+export const givenValues = Symbol('values given on stdin')
+
+export type ValuesSource = string | typeof givenValues
+
 export interface HelmUpgrade {
   readonly release: string
   /** Folder of the chart. */
@@ -21,10 +26,8 @@ export interface HelmUpgrade {
   readonly labels: Readonly<Record<string, string>>
   /** Version of a chart that is not a folder. */
   readonly version?: string
-  /** Names of values files, applied in this order before the values given on stdin. */
-  readonly baseFiles?: readonly string[]
-  /** And after them. */
-  readonly valuesFiles: readonly string[]
+  /** Values files and, at its place among them, {@link givenValues}: later ones win. */
+  readonly values: readonly ValuesSource[]
   /** Render and ask the server, change nothing. */
   readonly dryRun?: boolean
 }
@@ -54,18 +57,19 @@ export function upgradeArgs(target: HelmTarget, upgrade: HelmUpgrade): string[] 
     '--reset-values',
     ...(upgrade.version === undefined ? [] : [`--version=${upgrade.version}`]),
     ...(upgrade.dryRun === true ? ['--dry-run=server'] : []),
-    ...(upgrade.baseFiles ?? []).map((file) => `--values=${file}`),
-    '--values=-',
-    ...upgrade.valuesFiles.map((file) => `--values=${listItem(file)}`),
+    ...upgrade.values.map((source) => `--values=${source === givenValues ? '-' : listItem(path.resolve(source))}`),
     `--history-max=${historyMax}`,
     ...(labels.length === 0 ? [] : [`--labels=${labels.join(',')}`]),
     '--output=json',
   ]
 }
 
-/** Helm takes a list here, written as a line of CSV: a comma in a name is not to end it. */
-function listItem(text: string): string {
-  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+/**
+ * Helm takes a list here, written as a line of CSV: neither a comma nor the end of a line in a name is to end it. The path is absolute, so that no name is read as
+ * stdin (`-`) or as a URL.
+ */
+function listItem(file: string): string {
+  return /[",\r\n]/.test(file) ? `"${file.replaceAll('"', '""')}"` : file
 }
 
 /**

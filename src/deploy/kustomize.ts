@@ -15,7 +15,7 @@ const largestOutput = 64 * 1024 * 1024
  */
 export async function renderKustomization(
   host: Host,
-  kubectl: Promise<string>,
+  kubectl: () => Promise<string>,
   folder: string,
   root: string | undefined,
 ): Promise<ManifestText> {
@@ -23,7 +23,7 @@ export async function renderKustomization(
   if (problem !== undefined) throw new InputError([problem])
   try {
     const args = ['kustomize', '--', folder]
-    const { stdout } = await host.exec.run(await kubectl, args, {
+    const { stdout } = await host.exec.run(await kubectl(), args, {
       quiet: true,
       timeoutMs: renderMs,
       maxBuffer: largestOutput,

@@ -1,8 +1,9 @@
+import { ApiError } from '../kubernetes/api-error.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
 import { NotReadyError, type Problem } from '../process/errors.ts'
 import type { CheckOptions } from './check-objects.ts'
-import { ensureNamespace } from './namespace.ts'
+import { ensureNamespace, namespaceExists } from './namespace.ts'
 import type { ScopedObject } from './object-scopes.ts'
 
 export interface NamespaceRequest {
@@ -12,11 +13,11 @@ export interface NamespaceRequest {
   readonly create: boolean
   /** Make nothing. */
   readonly dryRun: boolean
+  /** Takes the names of those made, one by one: whoever is interrupted here knows what to remove. */
+  readonly made: string[]
 }
 
 export interface PreparedNamespaces {
-  /** Made just now: empty, and removed again when nothing comes into them. */
-  readonly made: readonly string[]
   /** Not there: nothing in them can be judged by the server. */
   readonly missing: ReadonlySet<string>
   readonly problems: readonly Problem[]
@@ -38,45 +39,24 @@ export async function prepareNamespaces(
   const own = new Map(
     objects.flatMap(({ object }) => (isNamespace(object) ? [[object.metadata.name, object] as const] : [])),
   )
-  const made: string[] = []
+  const { made } = request
   const missing = new Set<string>()
   const problems: Problem[] = []
   for (const name of names) {
     const object = own.get(name)
     if (request.dryRun || (object === undefined && !request.create)) {
-      if (await exists(kubernetes, name)) continue
+      if (await namespaceExists(kubernetes, name)) continue
       missing.add(name)
       if (!request.dryRun || (object === undefined && !request.create)) problems.push(absent(name))
     } else if (object === undefined) {
       if (await ensureNamespace(kubernetes, name)) made.push(name)
-    } else if (!(await exists(kubernetes, name))) {
+    } else if (!(await namespaceExists(kubernetes, name))) {
       await kubernetes.apply(object, { fieldManager: options.fieldManager })
       made.push(name)
     }
   }
   await Promise.all(made.map((name) => serviceAccountExists(kubernetes, name)))
-  return { made, missing, problems }
-}
-
-/** Takes back what was made for objects that are not applied after all. Waits until they are gone: the next run is to find them absent, not ending. */
-export async function removeNamespaces(kubernetes: Kubernetes, names: readonly string[]): Promise<void> {
-  if (names.length === 0) return
-  const kind = { apiVersion: 'v1', kind: 'Namespace' }
-  await Promise.all(names.map((name) => kubernetes.delete({ ...kind, name })))
-  try {
-    await kubernetes.until(
-      'removal of the namespaces made',
-      kind,
-      {},
-      {
-        timeoutMs: controllerMs,
-        done: (seen) => !seen.some(({ metadata }) => names.includes(metadata.name)),
-        explain: () => 'still ending',
-      },
-    )
-  } catch (error) {
-    if (!(error instanceof NotReadyError)) throw error
-  }
+  return { missing, problems }
 }
 
 function isNamespace(object: KubeObject): boolean {
@@ -92,11 +72,7 @@ function absent(name: string): Problem {
   }
 }
 
-async function exists(kubernetes: Kubernetes, name: string): Promise<boolean> {
-  return (await kubernetes.get({ apiVersion: 'v1', kind: 'Namespace', name })) !== undefined
-}
-
-/** A bare pod is refused until its controller has made it; should it not come, the refusal of the pod says so better. */
+/** A bare pod is refused until its controller has made it; should it not come, or may it not be looked at, the refusal of the pod says so better. */
 async function serviceAccountExists(kubernetes: Kubernetes, namespace: string): Promise<void> {
   const scope = { namespace, fieldSelector: 'metadata.name=default' }
   try {
@@ -111,6 +87,6 @@ async function serviceAccountExists(kubernetes: Kubernetes, namespace: string): 
       },
     )
   } catch (error) {
-    if (!(error instanceof NotReadyError)) throw error
+    if (!(error instanceof NotReadyError || (error instanceof ApiError && error.status === 403))) throw error
   }
 }

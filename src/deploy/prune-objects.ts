@@ -1,7 +1,12 @@
+import { ApiError } from '../kubernetes/api-error.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { describeRef, type KubeObject, type ObjectRef } from '../kubernetes/objects.ts'
+import { NotReadyError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { untilGone } from './apply-objects.ts'
 import { inPhases } from './apply-order.ts'
+import { requestsAtOnce } from './check-objects.ts'
+import { inParallel } from './in-parallel.ts'
 import { partOfLabel, sameRef } from './inventory.ts'
 
 /** What takes everything in it along, or the only copy of somebody's data: a person deletes it, not the lack of a line. */
@@ -12,14 +17,19 @@ export function leftBehind(former: readonly ObjectRef[], wanted: readonly Object
   return former.filter((ref) => !wanted.some((other) => sameRef(ref, other)))
 }
 
-/** Removes them, in the reverse order of applying. Resolves with what is still there: kinds that are kept, and what is not marked as ours any more. */
+/**
+ * Removes them, in the reverse order of applying, and waits until they are gone. Kept, and to be remembered, are the kinds that prune never deletes and what is still
+ * ending when time is up. What is not marked as ours any more is neither.
+ */
 export async function pruneObjects(
   host: Host,
   kubernetes: Kubernetes,
   refs: readonly ObjectRef[],
   id: string,
+  timeoutMs: number,
 ): Promise<{ removed: ObjectRef[]; kept: ObjectRef[] }> {
-  const removed: ObjectRef[] = []
+  const deadline = host.clock.monotonic() + timeoutMs
+  const ending: { readonly ref: ObjectRef; readonly live: KubeObject }[] = []
   const kept: ObjectRef[] = []
   const order = inPhases(refs, (ref) => ({ ...ref, metadata: { name: ref.name } }) as KubeObject).reverse()
   for (const ref of order.flat()) {
@@ -32,9 +42,29 @@ export async function pruneObjects(
       kept.push(ref)
     } else {
       await kubernetes.delete(ref)
-      host.log.info(`pruned ${describeRef(ref)}`)
-      removed.push(ref)
+      ending.push({ ref, live })
     }
   }
+  const removed: ObjectRef[] = []
+  await inParallel(ending, requestsAtOnce, async ({ ref, live }) => {
+    const left = Math.max(1, Math.ceil(deadline - host.clock.monotonic()))
+    if (await isGone(host, kubernetes, live, left)) removed.push(ref)
+    else kept.push(ref)
+  })
+  for (const ref of removed) host.log.info(`pruned ${describeRef(ref)}`)
   return { removed, kept }
+}
+
+/** A deletion that is accepted is no more than that: finalizers may hold the object for good. */
+async function isGone(host: Host, kubernetes: Kubernetes, live: KubeObject, timeoutMs: number): Promise<boolean> {
+  try {
+    await untilGone(kubernetes, live, timeoutMs)
+    return true
+  } catch (error) {
+    const unseen = error instanceof ApiError && error.status === 403
+    if (!(error instanceof NotReadyError || unseen)) throw error
+    const hint = error.hint === undefined ? '' : `. ${error.hint}`
+    host.log.warning(`deleted, and not seen gone; it stays in the release's inventory: ${error.message}${hint}`)
+    return false
+  }
 }

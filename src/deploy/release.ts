@@ -3,13 +3,17 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { type KubeObject, refOf } from '../kubernetes/objects.ts'
+import { InputError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { sha256OfFile } from '../tools/file-digest.ts'
 import { untilGone } from './apply-objects.ts'
+import { chartFiles } from './chart-files.ts'
+import { requestsAtOnce } from './check-objects.ts'
 import { findDrift } from './drift.ts'
-import { digestOfFiles, filesBelow } from './folder-digest.ts'
+import { digestOfFiles } from './folder-digest.ts'
 import { type HelmUpgrade, helmUpgrade } from './helm.ts'
 import { clearDeadOperation, manifestObjects } from './helm-record.ts'
+import { inParallel } from './in-parallel.ts'
 import { withScopes } from './object-scopes.ts'
 
 /** What the release was made from: chart, values and images. */
@@ -26,6 +30,7 @@ export interface ReleaseRequest {
   readonly inputs: string
   /** Path of helm; asked for only when there is something to do. */
   readonly helm: () => Promise<string>
+  /** For all of it, waiting for others' operations included; not for finding helm. */
   readonly timeoutMs: number
 }
 
@@ -34,7 +39,9 @@ export interface AppliedRelease {
   readonly revision: number
   readonly objects: readonly KubeObject[]
   readonly changed: boolean
-  /** When Helm itself began, by the host's monotonic clock: compiling or fetching it is no part of the deployment's time. */
+  /** Those of the release before it as they were in the cluster then; empty when there was nothing to do. */
+  readonly before: readonly KubeObject[]
+  /** When it began, by the host's monotonic clock, moved on by the time that compiling or fetching helm took: that is no part of the deployment's. */
   readonly started: number
 }
 
@@ -48,51 +55,42 @@ export async function applyRelease(
   request: ReleaseRequest,
 ): Promise<AppliedRelease> {
   const { namespace, upgrade, inputs } = request
-  const current = await findCurrent(host, kubernetes, namespace, upgrade.release, inputs)
-  if (current !== undefined) return { ...current, changed: false, started: host.clock.monotonic() }
-  const target = {
-    helm: await request.helm(),
-    kubeconfig: request.kubeconfig,
-    ...(request.context === undefined ? {} : { context: request.context }),
-    namespace,
+  const began = host.clock.monotonic()
+  const left = (since: number): number => Math.max(1, request.timeoutMs - (host.clock.monotonic() - since))
+  const [latest] = await clearDeadOperation(host, kubernetes, namespace, upgrade.release, left(began))
+  const former = latest === undefined ? [] : await withScopes(kubernetes, latest.objects())
+  if (latest?.status === 'deployed' && latest.labels[inputsLabel] === inputs) {
+    const drifted = await findDrift(kubernetes, former)
+    if (drifted.length === 0) {
+      host.log.info(`release ${upgrade.release} is as it should be (revision ${latest.revision})`)
+      return { revision: latest.revision, objects: former, before: [], changed: false, started: began }
+    }
+    host.log.notice(`changed since the last deployment, put right now: ${drifted.join(', ')}`)
+    await endingGone(kubernetes, await presentObjects(kubernetes, former), left(began))
   }
-  const started = host.clock.monotonic()
+  const before = await presentObjects(kubernetes, former)
+  const asked = host.clock.monotonic()
+  const helm = await request.helm()
+  const started = began + (host.clock.monotonic() - asked)
+  const { kubeconfig, context } = request
+  const target = { helm, kubeconfig, ...(context === undefined ? {} : { context }), namespace }
   const labelled = { ...upgrade, labels: { [inputsLabel]: inputs } }
-  const written = await helmUpgrade(host, target, labelled, request.values, request.timeoutMs)
+  const written = await helmUpgrade(host, target, labelled, request.values, left(started))
   const objects = await withScopes(kubernetes, manifestObjects(written.manifest, namespace))
-  return { revision: written.version, objects, changed: true, started }
+  return { revision: written.version, objects, before, changed: true, started }
 }
 
-/** The release as it stands, when it was made from the same and the cluster still holds it unchanged. */
-async function findCurrent(
-  host: Host,
-  kubernetes: Kubernetes,
-  namespace: string,
-  release: string,
-  inputs: string,
-): Promise<{ revision: number; objects: KubeObject[] } | undefined> {
-  const [latest] = await clearDeadOperation(host, kubernetes, namespace, release)
-  if (latest?.status !== 'deployed' || latest.labels[inputsLabel] !== inputs) return undefined
-  const objects = await withScopes(kubernetes, latest.objects())
-  const drifted = await findDrift(kubernetes, objects)
-  if (drifted.length > 0) {
-    host.log.notice(`changed since the last deployment, put right now: ${drifted.join(', ')}`)
-    await endingGone(kubernetes, objects)
-    return undefined
-  }
-  host.log.info(`release ${release} is as it should be (revision ${latest.revision})`)
-  return { revision: latest.revision, objects }
+/** Those of the objects that the cluster has, as it has them. */
+export async function presentObjects(kubernetes: Kubernetes, objects: readonly KubeObject[]): Promise<KubeObject[]> {
+  const live = await inParallel(objects, requestsAtOnce, (object) => kubernetes.get(refOf(object)))
+  return live.filter((object) => object !== undefined)
 }
 
 /** Helm would change what is ending, and it would end all the same. */
-async function endingGone(kubernetes: Kubernetes, objects: readonly KubeObject[]): Promise<void> {
-  const live = await Promise.all(objects.map((object) => kubernetes.get(refOf(object))))
-  const ending = live.flatMap((object) => (object?.metadata.deletionTimestamp === undefined ? [] : object))
-  await Promise.all(ending.map((object) => untilGone(kubernetes, object, endingMs)))
+async function endingGone(kubernetes: Kubernetes, live: readonly KubeObject[], timeoutMs: number): Promise<void> {
+  const ending = live.filter(({ metadata }) => metadata.deletionTimestamp !== undefined)
+  await Promise.all(ending.map((object) => untilGone(kubernetes, object, Math.ceil(timeoutMs))))
 }
-
-/** A pod's time to stop is part of it. */
-const endingMs = 120_000
 
 /** Fits a label's value: at most 63 characters. `chart` is a folder, an archive, or a reference with its version. */
 export async function digestOfInputs(chart: string, values: readonly unknown[]): Promise<string> {
@@ -105,5 +103,8 @@ export async function digestOfInputs(chart: string, values: readonly unknown[]):
 async function digestOfChart(chart: string): Promise<string> {
   if (chart.startsWith('oci://')) return chart
   const found = await stat(chart)
-  return found.isDirectory() ? digestOfFiles(chart, await filesBelow(chart)) : sha256OfFile(path.resolve(chart))
+  if (found.isFile()) return sha256OfFile(path.resolve(chart))
+  const { files, problems } = await chartFiles(chart, undefined)
+  if (problems.length > 0) throw new InputError(problems)
+  return digestOfFiles(chart, files)
 }

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { ImageSource } from '../cluster/provider.ts'
 import { findHelm } from '../deploy/find-programs.ts'
+import { givenValues } from '../deploy/helm.ts'
 import type { HelmChoice } from '../deploy/helm-program.ts'
 import { ensureNamespace, restrictedNamespace } from '../deploy/namespace.ts'
 import { exposureOf, urlResolver } from '../deploy/node-port-urls.ts'
@@ -80,7 +81,7 @@ export async function deployVotingApp(
     return applyRelease(host, kubernetes, {
       ...cluster,
       namespace,
-      upgrade: { release, chart, valuesFiles: user === undefined ? [] : [user.file] },
+      upgrade: { release, chart, values: [givenValues, ...(user === undefined ? [] : [user.file])] },
       values,
       inputs: await digestOfInputs(chart, [values, user?.text ?? null]),
       helm: () => helm,

@@ -23,12 +23,12 @@ export async function runBroken(cluster: DrillCluster, name: BrokenName): Promis
   const unneeded = (): never => {
     throw new Error('not needed for manifests')
   }
-  const tools = { helm: unneeded, kubectl: unneeded, loadImages: unneeded }
+  const tools = { cluster: async () => ({ kubeconfig }), helm: unneeded, kubectl: unneeded, loadImages: unneeded }
   const row = { section: 'deployments', fault: name, expected: expectation(app) } as const
   await mended(row, (mend) =>
     proveFault(row, async () => {
       mend(() => kubernetes.delete({ apiVersion: 'v1', kind: 'Namespace', name: namespace }))
-      const request = deployRequest(host, { ...inputs, kubeconfig, manifests: [folder], namespace })
+      const request = deployRequest(host, { ...inputs, manifests: [folder], namespace })
       const seen = await deploy(host, request, tools).then(() => 'was deployed', messageOf)
       const told = seen.replace(`${request.release} `, '')
       return { seen: told, wrong: whole(app).test(told) ? [] : [`${told} instead of ${whole(app)}`] }

@@ -11,7 +11,7 @@ import { jobSettings } from '../../../src/action/job-settings.ts'
 import { inputVariable } from '../../../src/action/parse-inputs.ts'
 import { clusterNameProblem } from '../../../src/cluster/cluster-name.ts'
 import { createArgs } from '../../../src/cluster/kind-command.ts'
-import { upgradeArgs } from '../../../src/deploy/helm.ts'
+import { givenValues, upgradeArgs } from '../../../src/deploy/helm.ts'
 import { requireKind } from '../../../src/spec/settings.ts'
 import { recordFault } from '../../support/fault-results.ts'
 import { cases, hostileText, hugeText, patience } from '../../support/hostile-text.ts'
@@ -120,7 +120,7 @@ const body: StepBody = async (context) => {
   for (const value of Object.values(chosen)) expect(created.filter((argument) => argument === value)).toHaveLength(1)
   const upgraded = upgradeArgs(
     { helm: 'helm', kubeconfig: chosen.kubeconfig, namespace: settings.app.namespace },
-    { release: 'app', chart: '/chart', labels: {}, valuesFiles: [settings.app.values ?? 'values.yaml'] },
+    { release: 'app', chart: '/chart', labels: {}, values: [givenValues, settings.app.values ?? 'values.yaml'] },
   )
   expect(upgraded).toContain(`--namespace=${settings.app.namespace}`)
   for (const word of [chosen.name, chosen.image, settings.app.namespace]) expect(word).not.toMatch(/^-|[\s\0]/)

@@ -1,4 +1,5 @@
-import type { Kubernetes, UntilOptions } from '../../../src/kubernetes/client.ts'
+import { ApiError } from '../../../src/kubernetes/api-error.ts'
+import type { ApplyOptions, Kubernetes, UntilOptions } from '../../../src/kubernetes/client.ts'
 import type { KubeObject, ListScope, ObjectRef, ResourceKind } from '../../../src/kubernetes/objects.ts'
 import { CancelledError, NotReadyError } from '../../../src/process/errors.ts'
 
@@ -12,11 +13,30 @@ export class FakeCluster {
   readonly logs = new Map<string, string>()
   /** Kinds the user may not read. */
   readonly forbidden = new Set<string>()
-  /** What admission makes of an object that is applied as a dry run. */
-  admit: (applied: KubeObject, live: KubeObject | undefined) => KubeObject = (applied, live) => ({
+  /** What admission makes of an object that is applied. */
+  admit: (applied: KubeObject, live: KubeObject | undefined, options?: ApplyOptions) => KubeObject = (
+    applied,
+    live,
+  ) => ({
     ...live,
     ...applied,
   })
+  /** Whether objects may be applied for good. */
+  writable = false
+  /** What the user may not do, such as `delete Namespace`: answered with 403. */
+  readonly denied = new Set<string>()
+  /** Keys such as `ConfigMap/shop/a` of objects whose deletion is accepted, and no more. */
+  readonly held = new Set<string>()
+  /** Every call that asked or wrote, such as `list Node`. */
+  readonly calls: string[] = []
+  /** By path of the group version: what discovery answers. */
+  readonly discovery: Readonly<Record<string, readonly { name: string; kind: string; namespaced: boolean }[]>> = {
+    '/api/v1': [
+      { name: 'namespaces', kind: 'Namespace', namespaced: false },
+      { name: 'configmaps', kind: 'ConfigMap', namespaced: true },
+      { name: 'services', kind: 'Service', namespaced: true },
+    ],
+  }
   following = 0
   #listeners = new Set<() => void>()
 
@@ -36,12 +56,20 @@ export class FakeCluster {
       .split(',')
       .filter((part) => part !== '')
       .map((part) => part.split('='))
+    const name = /^metadata\.name=(.+)$/.exec(scope.fieldSelector ?? '')?.[1]
     return [...this.objects.values()].filter(
       (object) =>
+        (name === undefined || object.metadata.name === name) &&
         object.kind === kind.kind &&
         (scope.namespace === undefined || object.metadata.namespace === scope.namespace) &&
         labels.every(([name, value]) => object.metadata.labels?.[name ?? ''] === value),
     )
+  }
+
+  #asked(verb: string, kind: string): void {
+    this.calls.push(`${verb} ${kind}`)
+    if (this.denied.has(`${verb} ${kind}`))
+      throw new ApiError(`${verb} ${kind}`, 403, 'Forbidden', `cannot ${verb} ${kind}`)
   }
 
   client(signal: AbortSignal = new AbortController().signal): Kubernetes {
@@ -49,20 +77,38 @@ export class FakeCluster {
       throw new Error(`unexpected call: ${what}`)
     }
     return {
-      get: async (ref: ObjectRef) => this.objects.get(keyOf(ref)),
-      list: async (kind, scope = {}) => this.#list(kind, scope),
+      get: async (ref: ObjectRef) => {
+        this.#asked('get', ref.kind)
+        return this.objects.get(keyOf(ref))
+      },
+      list: async (kind, scope = {}) => {
+        this.#asked('list', kind.kind)
+        return this.#list(kind, scope)
+      },
       apply: async (object, options = {}) => {
-        if (options.dryRun !== true) throw new Error('unexpected apply')
-        return this.admit(object, this.objects.get(keyOf({ kind: object.kind, ...object.metadata })))
+        const key = keyOf({ kind: object.kind, ...object.metadata })
+        if (options.dryRun !== true && !this.writable) throw new Error('unexpected apply')
+        const applied = this.admit(object, this.objects.get(key), options)
+        if (options.dryRun !== true) {
+          this.#asked('patch', object.kind)
+          this.writes.push(`apply ${key}`)
+          this.put(applied)
+        }
+        return applied
       },
       create: async (object) => {
+        this.#asked('create', object.kind)
         this.writes.push(`create ${keyOf({ kind: object.kind, ...object.metadata })}`)
         this.put(object)
         return object
       },
       delete: async (ref) => {
+        if (signal.aborted) throw new CancelledError('cancelled')
+        this.#asked('delete', ref.kind)
         this.writes.push(`delete ${keyOf(ref)}`)
-        this.remove(ref)
+        const live = this.objects.get(keyOf(ref))
+        if (live === undefined || !this.held.has(keyOf(ref))) this.remove(ref)
+        else this.put({ ...live, metadata: { ...live.metadata, deletionTimestamp: '2026-11-21T10:00:00Z' } })
       },
       until: (what, kind, scope, options) => this.#until(what, kind, scope, options, signal),
       logs: async ({ pod, container, previous }) => {
@@ -73,7 +119,11 @@ export class FakeCluster {
       patch: unexpected('patch'),
       watch: unexpected('watch'),
       exec: unexpected('exec'),
-      raw: unexpected('raw'),
+      raw: async (path) => {
+        const resources = this.discovery[path]
+        if (resources === undefined) throw new ApiError(`GET ${path}`, 404, 'NotFound', 'not found')
+        return JSON.stringify({ resources })
+      },
       serverTime: unexpected('serverTime'),
     }
   }
@@ -85,6 +135,7 @@ export class FakeCluster {
     options: UntilOptions,
     signal: AbortSignal,
   ): Promise<KubeObject[]> {
+    this.#asked('watch', kind.kind)
     if (this.forbidden.has(kind.kind)) throw new Error(`${kind.kind} is forbidden`)
     this.following += 1
     try {
@@ -101,8 +152,10 @@ export class FakeCluster {
         if (signal.aborted) reject(new CancelledError('cancelled'))
         else look()
         // A test waits a moment, not minutes.
-        if (options.timeoutMs <= 100)
-          setTimeout(() => reject(new NotReadyError(`${what} not ready`)), options.timeoutMs)
+        if (options.timeoutMs <= 100) {
+          const details = options.hint === undefined ? {} : { hint: options.hint }
+          setTimeout(() => reject(new NotReadyError(`${what} not ready`, details)), options.timeoutMs)
+        }
       })
     } finally {
       this.following -= 1

@@ -1,7 +1,14 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { findDrift } from '../../../src/deploy/drift.ts'
-import { type HelmTarget, helmUpgrade, upgradeArgs } from '../../../src/deploy/helm.ts'
+import {
+  givenValues,
+  type HelmTarget,
+  type HelmUpgrade,
+  helmUpgrade,
+  upgradeArgs,
+  type ValuesSource,
+} from '../../../src/deploy/helm.ts'
 import { clearDeadOperation, manifestObjects, releaseRecords } from '../../../src/deploy/helm-record.ts'
 import { ensureNamespace, restrictedNamespace } from '../../../src/deploy/namespace.ts'
 import { ApiError } from '../../../src/kubernetes/api-error.ts'
@@ -18,7 +25,12 @@ const target: HelmTarget = {
   context: 'kind-demo',
   namespace: 'shop',
 }
-const upgrade = { release: 'shop', chart: '/charts/shop', labels: { inputs: 'abc' }, valuesFiles: ['my values.yaml'] }
+const upgrade: HelmUpgrade = {
+  release: 'shop',
+  chart: '/charts/shop',
+  labels: { inputs: 'abc' },
+  values: [givenValues, '/app/my values.yaml'],
+}
 
 describe('helm upgrade', () => {
   it('names every place by argument and takes values on stdin', () => {
@@ -32,10 +44,22 @@ describe('helm upgrade', () => {
       '--kube-context=kind-demo',
       '--reset-values',
       '--values=-',
-      '--values=my values.yaml',
+      '--values=/app/my values.yaml',
       '--history-max=5',
       '--labels=inputs=abc',
       '--output=json',
+    ])
+  })
+
+  it('names each values file as one file, in order, whatever its name is', () => {
+    const values: ValuesSource[] = ['/a/x,y.yaml', '/a/"z".yaml', givenValues, '-', 'https://example.com/v.yaml']
+    const args = upgradeArgs(target, { ...upgrade, values }).filter((argument) => argument.startsWith('--values='))
+    expect(args).toEqual([
+      '--values="/a/x,y.yaml"',
+      '--values="/a/""z"".yaml"',
+      '--values=-',
+      `--values=${process.cwd()}/-`,
+      `--values=${process.cwd()}/https:/example.com/v.yaml`,
     ])
   })
 
@@ -139,7 +163,7 @@ describe("Helm's records", () => {
   it('removes the record of an operation that died, and only that', async () => {
     const longAgo = Math.floor(Date.now() / 1_000) - 3_600
     const cluster = new FakeCluster().put(record(1, 'deployed', longAgo), record(2, 'pending-upgrade', longAgo))
-    const records = await clearDeadOperation(testHost(), cluster.client(), 'shop', 'shop')
+    const records = await clearDeadOperation(testHost(), cluster.client(), 'shop', 'shop', 60_000)
     expect(records.map((entry) => entry.revision)).toEqual([1])
     expect(cluster.writes).toEqual(['delete Secret/shop/sh.helm.release.v1.shop.v2'])
   })
@@ -147,9 +171,20 @@ describe("Helm's records", () => {
   it('leaves the record of one that may still go on, until it ends', async () => {
     const now = Math.floor(Date.now() / 1_000)
     const cluster = new FakeCluster().put(record(1, 'pending-install', now))
-    const wait = clearDeadOperation(testHost(), cluster.client(), 'shop', 'shop')
+    const wait = clearDeadOperation(testHost(), cluster.client(), 'shop', 'shop', 60_000)
     setTimeout(() => cluster.put(record(1, 'deployed', now)), 20)
     expect((await wait)[0]?.status).toBe('deployed')
+    expect(cluster.writes).toEqual([])
+  })
+})
+
+describe('the time of a deployment', () => {
+  it('bounds the wait for an operation of another run, whose record is left alone', async () => {
+    const now = Math.floor(Date.now() / 1_000)
+    const cluster = new FakeCluster().put(record(1, 'pending-install', now))
+    await expect(clearDeadOperation(testHost(), cluster.client(), 'shop', 'shop', 30)).rejects.toThrow(
+      'another Helm operation on release shop is going on: revision 1 is pending-install',
+    )
     expect(cluster.writes).toEqual([])
   })
 })
