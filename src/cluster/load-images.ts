@@ -6,6 +6,7 @@ import { waitFor } from '../process/wait.ts'
 import { type WantedImage, wantedImages } from './load-request.ts'
 import { type LoadTarget, loadTarget } from './load-target.ts'
 import { importOnNodes, pullOnNodes, pushBack, pushUpstream, saveIntoNodes, type TimeLeft } from './load-ways.ts'
+import { type LoadRegistry, registryForLoads } from './loaded-registry.ts'
 import { mirroredHosts } from './mirrors.ts'
 import { type NodeImages, nodeImages } from './node-containerd.ts'
 
@@ -62,7 +63,8 @@ export async function loadImages(
   const present = await imagesOfNodes(host, target, wanted)
   const missing = wanted.filter((image) => lacking(target, present, image).length > 0)
   await requireSpace(host, target, missing)
-  const load = { host, target, present, left }
+  const registry = missing.some((image) => viaMirror(target, image)) ? await registryForLoads(host, target) : undefined
+  const load = { host, target, registry, present, left }
   const loaded = [
     ...wanted.filter((image) => !missing.includes(image)).map((image) => record(target, present, image, 'present', 0)),
     ...(await loadByRegistry(load, missing.filter(viaRegistry(target)))),
@@ -85,6 +87,8 @@ type Found = ReadonlyMap<string, NodeImages>
 interface Load {
   readonly host: Host
   readonly target: LoadTarget
+  /** undefined where nothing goes there. */
+  readonly registry: LoadRegistry | undefined
   /** What the nodes had before. */
   readonly present: Found
   readonly left: TimeLeft
@@ -95,7 +99,7 @@ async function loadByRegistry(load: Load, images: readonly WantedImage[]): Promi
   const loaded: LoadedImage[] = []
   for (const image of images) {
     const started = host.clock.monotonic()
-    const digest = await pushUpstream(host, target.registry ?? '', image, left)
+    const digest = await pushUpstream(host, load.registry?.published ?? '', image, left)
     // Docker's containerd store knows its images by other digests than their configuration's: what the registry says counts too.
     const pushed = { ...image, ids: [...image.ids, digest] }
     const nodes = lacking(target, load.present, pushed)
@@ -125,7 +129,10 @@ async function loadArchives(load: Load, missing: readonly WantedImage[]): Promis
     const nodes = target.nodes.filter((node) => images.some((image) => lacking(target, present, image).includes(node)))
     const failures = await importOnNodes(host, target, nodes, archive, left)
     loaded.push(...(await verified(load, images, failures, 'archive', started)))
-    for (const image of images) if (viaMirror(target, image)) await pushBack(host, target, image, left)
+    for (const image of images) {
+      if (load.registry !== undefined && viaMirror(target, image))
+        await pushBack(host, target, load.registry, image, left)
+    }
   }
   return loaded
 }

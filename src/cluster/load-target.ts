@@ -2,7 +2,7 @@ import type { Kubernetes } from '../kubernetes/client.ts'
 import { ToolkitError, UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { clusterLabel, kindClusterLabel, listContainers } from './docker.ts'
-import { registryContainer } from './registry.ts'
+import { publishedAddress, registryContainer } from './registry.ts'
 
 /** The nodes of a cluster as far as this machine's Docker runs them. */
 export interface LoadTarget {
@@ -10,7 +10,7 @@ export interface LoadTarget {
   readonly nodes: readonly string[]
   /** Of the nodes, as Docker names it too: `amd64`. */
   readonly architecture: string
-  /** `127.0.0.1:<port>` of the registry that the nodes ask first for upstream names; undefined where the cluster has none of ours. */
+  /** `127.0.0.1:<port>` of the cluster's own registry, which its nodes ask for upstream names; undefined where it has none of ours. */
   readonly registry: string | undefined
 }
 
@@ -51,6 +51,5 @@ async function registryOf(host: Host, cluster: string): Promise<string | undefin
   const container = registryContainer(cluster)
   const ours = await listContainers(host, `${clusterLabel}=${cluster}`)
   if (!ours.some(({ name, state }) => name === container && state === 'running')) return undefined
-  const { stdout } = await host.exec.run('docker', ['port', container, '5000/tcp'], { quiet: true, timeoutMs: 60_000 })
-  return stdout.split('\n').find((line) => line.startsWith('127.0.0.1:'))
+  return publishedAddress(host, container)
 }

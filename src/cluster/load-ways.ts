@@ -6,8 +6,8 @@ import { pushImage } from './docker-images.ts'
 import { type ImageArchive, openArchive } from './image-archive.ts'
 import type { WantedImage } from './load-request.ts'
 import type { LoadTarget } from './load-target.ts'
+import type { LoadRegistry } from './loaded-registry.ts'
 import { importArchive, pullImage, pushFromNode, renameImage } from './node-containerd.ts'
-import { registryInNetwork } from './registry.ts'
 import { manifestDigest } from './registry-manifest.ts'
 
 /** Milliseconds left for all of it. */
@@ -27,7 +27,7 @@ async function onEach(
 }
 
 /**
- * Into the cluster's registry under the upstream name, which the nodes' mirrors lead to: what a node loses to its garbage collection, and an `imagePullPolicy` of Always, finds
+ * Into the registry for loads under the upstream name, which the nodes' mirrors lead to: what a node loses to its garbage collection, and an `imagePullPolicy` of Always, finds
  * it there. Resolves with the digest that the registry gave it.
  */
 export async function pushUpstream(host: Host, registry: string, image: WantedImage, left: TimeLeft): Promise<string> {
@@ -114,10 +114,16 @@ export function importOnNodes(
 }
 
 /** What came by archive goes from a node into the registry too, for the same reasons; without it the image is where it must be, so this only warns. */
-export async function pushBack(host: Host, target: LoadTarget, image: WantedImage, left: TimeLeft): Promise<void> {
+export async function pushBack(
+  host: Host,
+  target: LoadTarget,
+  registry: LoadRegistry,
+  image: WantedImage,
+  left: TimeLeft,
+): Promise<void> {
   const [node = ''] = target.nodes
   const { name } = image.reference
-  const remote = `${registryInNetwork(target.cluster).replace('http://', '')}/${name}`
+  const remote = `${registry.inNetwork}/${name}`
   try {
     await pushFromNode(host, node, { name, remote, architecture: target.architecture }, { timeoutMs: left() })
   } catch (error) {

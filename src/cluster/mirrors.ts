@@ -86,6 +86,8 @@ export interface HostsFile {
 export interface NodeMirrors {
   /** The cluster's own registry as nodes reach it, `http://demo-registry:5000`; undefined without one. */
   readonly registry?: string
+  /** Registry of what was loaded into this cluster alone; nodes ask it before the others. */
+  readonly loaded?: string
   /** Host port of that registry: images pushed to `127.0.0.1:<port>/...` are pulled by that very name. */
   readonly registryPort?: number
   readonly upstream: RegistryMirrors
@@ -93,14 +95,16 @@ export interface NodeMirrors {
   readonly sealed: boolean
 }
 
-/** hosts.toml for every mirrored host, in the order a pull tries them: own registry, given mirror, the upstream itself. */
+/** hosts.toml for every mirrored host, in the order a pull tries them: what was loaded, own registry, given mirror, the upstream itself. */
 export function hostsFiles(mirrors: NodeMirrors): HostsFile[] {
   const hosts = [...new Set<string>([...mirroredHosts, ...Object.keys(mirrors.upstream)])]
   const files: HostsFile[] = []
   for (const host of hosts) {
     const own = mirrors.registry === undefined ? undefined : `${mirrors.registry}/v2/${host}`
     const upstream = mirrors.upstream[host]
-    const tried = [own, upstream === undefined ? undefined : apiBase(upstream)].filter((url) => url !== undefined)
+    const loaded = mirrors.loaded === undefined ? undefined : `${mirrors.loaded}/v2/${host}`
+    const given = upstream === undefined ? undefined : apiBase(upstream)
+    const tried = [loaded, own, given].filter((url) => url !== undefined)
     if (tried.length === 0) continue
     // containerd asks `server` after the others; pointed at the mirror itself, a miss ends there instead of at the real host.
     const server =

@@ -7,6 +7,8 @@ import { portHolder } from './port-holder.ts'
 
 export interface RegistryRequest {
   readonly cluster: string
+  /** Default is {@link registryContainer}. */
+  readonly container?: string
   /** undefined starts it on Docker's default network, for a network that comes later. */
   readonly network: string | undefined
   readonly image: string
@@ -33,17 +35,30 @@ export function registryContainer(cluster: string): string {
 
 /** As nodes and pods reach it: Docker's DNS knows containers by name within their network. */
 export function registryInNetwork(cluster: string): string {
-  return `http://${registryContainer(cluster)}:${containerPort}`
+  return `http://${inNetwork(registryContainer(cluster))}`
+}
+
+/** Host and port of a registry's container for those in its network. */
+export function inNetwork(container: string): string {
+  return `${container}:${containerPort}`
+}
+
+/** `127.0.0.1:<port>` where the host reaches a registry's container; undefined when it publishes none. */
+export async function publishedAddress(host: Host, container: string): Promise<string | undefined> {
+  const args = ['port', container, `${containerPort}/tcp`]
+  const { stdout } = await host.exec.run('docker', args, { quiet: true, timeoutMs: 60_000 })
+  return stdout.split('\n').find((line) => line.startsWith('127.0.0.1:'))
 }
 
 export function registryRunArgs(request: RegistryRequest & { readonly port: number }): string[] {
+  const container = request.container ?? registryContainer(request.cluster)
   return [
     'run',
     '--detach',
     '--name',
-    registryContainer(request.cluster),
+    container,
     '--hostname',
-    registryContainer(request.cluster),
+    container,
     '--label',
     `${clusterLabel}=${request.cluster}`,
     ...(request.network === undefined ? [] : ['--network', request.network]),
@@ -63,7 +78,7 @@ export function registryRunArgs(request: RegistryRequest & { readonly port: numb
  * ToolkitError `REGISTRY_PORT_TAKEN` when the port asked for is taken, NotReadyError when it does not answer.
  */
 export async function startRegistry(host: Host, request: RegistryRequest): Promise<LocalRegistry> {
-  const container = registryContainer(request.cluster)
+  const container = request.container ?? registryContainer(request.cluster)
   const old = await listContainers(host, `${clusterLabel}=${request.cluster}`)
   await removeContainers(
     host,

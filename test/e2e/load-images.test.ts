@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LoadedImage } from '../../src/cluster/load-images.ts'
+import { loadTarget } from '../../src/cluster/load-target.ts'
+import { loadedRegistryContainer } from '../../src/cluster/loaded-registry.ts'
+import { publishedAddress } from '../../src/cluster/registry.ts'
+import { manifestDigest } from '../../src/cluster/registry-manifest.ts'
 import { runBundle } from '../dist/run-bundle.ts'
 import { buildLoadable, removeLoaded, runOnEveryNode, saveLikeDocker29 } from '../support/loadable-images.ts'
 import { drillCluster } from './cluster-fixture.ts'
@@ -18,6 +22,16 @@ async function load(inputs: Record<string, string>): Promise<{ loaded: LoadedIma
   return { loaded: JSON.parse(run.outputs['loaded'] ?? '') as LoadedImage[], log: run.stdout }
 }
 
+/** What the registry that all clusters of the host share has under the name, and what the one of this cluster alone has. */
+async function servedAs(repository: string): Promise<{ shared: string | undefined; loaded: string | undefined }> {
+  const { cluster, registry = '' } = await loadTarget(host, kubernetes)
+  const own = (await publishedAddress(host, loadedRegistryContainer(cluster))) ?? ''
+  return {
+    shared: await manifestDigest(host, registry, repository, '1'),
+    loaded: await manifestDigest(host, own, repository, '1'),
+  }
+}
+
 beforeAll(() => buildLoadable(host, pushed))
 afterAll(() => removeLoaded(host, kubernetes, [pushed, `docker.io/library/${pushed}`, `docker.io/library/${archived}`]))
 
@@ -30,6 +44,11 @@ describe('images of the local Docker', () => {
 
   it('can be pulled under the same name by a pod that always does', async () => {
     expect(await runOnEveryNode(kubernetes, { name: 'always', image: pushed, policy: 'Always' })).toBe(nodes.length)
+  })
+
+  it('are for this cluster alone', async () => {
+    const digest = expect.stringMatching(/^sha256:/)
+    expect(await servedAs('docker.io/library/kp-load-pushed')).toEqual({ shared: undefined, loaded: digest })
   })
 
   it('are left as they are the second time', async () => {
@@ -47,6 +66,8 @@ describe('an archive of Docker 29', () => {
     expect(loaded).toMatchObject([{ image: `docker.io/library/${archived}`, how: 'archive', nodes }])
     expect(await runOnEveryNode(kubernetes, { name: 'archived', image: archived, policy: 'Never' })).toBe(nodes.length)
     expect((await load({ archives: archive })).loaded).toMatchObject([{ how: 'present' }])
+    const digest = expect.stringMatching(/^sha256:/)
+    expect(await servedAs('docker.io/library/kp-load-archived')).toEqual({ shared: undefined, loaded: digest })
     // What `kind load` runs: were this ever to succeed, the archive would be none of that kind.
     const [node = ''] = nodes
     await host.exec.run('docker', ['cp', archive.replace(/\.gz$/, ''), `${node}:/archive.tar`], { quiet: true })

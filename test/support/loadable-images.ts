@@ -2,6 +2,12 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { clusterLabel, listContainers, removeContainers } from '../../src/cluster/docker.ts'
+import { loadTarget } from '../../src/cluster/load-target.ts'
+import { loadedRegistryContainer } from '../../src/cluster/loaded-registry.ts'
+import { hostsFiles } from '../../src/cluster/mirrors.ts'
+import { writeMirrors } from '../../src/cluster/node-mirrors.ts'
+import { registryInNetwork } from '../../src/cluster/registry.ts'
 import { dockerBuild, localImages } from '../../src/images/docker-image.ts'
 import type { Kubernetes } from '../../src/kubernetes/client.ts'
 import type { KubeObject } from '../../src/kubernetes/objects.ts'
@@ -127,7 +133,7 @@ export async function runOnEveryNode(
   return ready(sets)
 }
 
-/** Takes away what the tests made: the namespace and its pods, the images on the nodes and in Docker. */
+/** Takes away what the tests made: the namespace and its pods, the images on the nodes and in Docker, and the registry they were loaded into. */
 export async function removeLoaded(host: Host, kubernetes: Kubernetes, images: readonly string[]): Promise<void> {
   await kubernetes.delete({ apiVersion: 'v1', kind: 'Namespace', name: loadNamespace })
   await kubernetes.until(
@@ -146,4 +152,12 @@ export async function removeLoaded(host: Host, kubernetes: Kubernetes, images: r
     await host.exec.run('docker', [...ctr, ...images], options)
   }
   await host.exec.run('docker', ['rmi', ...images], options)
+  const { cluster, nodes } = await loadTarget(host, kubernetes)
+  const ours = await listContainers(host, `${clusterLabel}=${cluster}`)
+  await removeContainers(
+    host,
+    ours.filter(({ name }) => name === loadedRegistryContainer(cluster)),
+  )
+  const files = hostsFiles({ registry: registryInNetwork(cluster), upstream: {}, sealed: true })
+  await writeMirrors(host, nodes, files, host.paths.temp)
 }

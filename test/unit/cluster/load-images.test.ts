@@ -49,6 +49,10 @@ async function demo(
     [/^docker ps .*k8s-platform\.cluster=demo/, options.registry === true ? 'id\tdemo-registry\trunning\t' : ''],
     [/^docker port demo-registry/, `127.0.0.1:${port}`],
     [
+      /^docker inspect .* demo-registry$/,
+      JSON.stringify([{ Image: 'i', HostConfig: {}, Mounts: [], NetworkSettings: { Networks: {} } }]),
+    ],
+    [
       /^docker image inspect /,
       (line) => {
         const found = docker.get(line.split(' ').at(-1) ?? '')

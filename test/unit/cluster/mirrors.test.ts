@@ -86,6 +86,19 @@ describe('hostsFiles', () => {
     expect(files.map((file) => file.content).join('')).not.toContain('https://')
   })
 
+  it('asks the registry of what was loaded into this cluster before the one that it shares', () => {
+    const registry = 'http://demo-registry:5000'
+    const files = hostsFiles({ registry, loaded: 'http://demo-loaded:5000', upstream: {}, sealed: true })
+    expect(files.map(({ host }) => host)).toEqual([...mirroredHosts])
+    for (const { host, content } of files) {
+      expect(content.split('\n').filter((line) => /^(server|\[host)/.test(line))).toEqual([
+        `server = "http://demo-registry:5000/v2/${host}"`,
+        `[host."http://demo-loaded:5000/v2/${host}"]`,
+        `[host."http://demo-registry:5000/v2/${host}"]`,
+      ])
+    }
+  })
+
   it('asks the local registry, then the mirror given, then the upstream', () => {
     const files = hostsFiles({
       registry: 'http://demo-registry:5000',
