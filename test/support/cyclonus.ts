@@ -44,15 +44,21 @@ async function registryOf(kubeconfig: string): Promise<string> {
   return stdout.trim().split('\n')[0] ?? ''
 }
 
-/** Runs cyclonus' generated cases without those of the excluded tags, and returns the verdict of each. */
+/** Runs cyclonus' generated cases of the tags, and returns the verdict of each. */
 export async function runCyclonus(
   kubeconfig: string,
-  options: { readonly protocols: readonly string[]; readonly excluded: readonly string[] },
+  options: {
+    readonly protocols: readonly string[]
+    readonly included: readonly string[]
+    readonly excluded: readonly string[]
+  },
 ): Promise<readonly PeerCase[]> {
   const program = await pinnedTool('cyclonus', '.')
   const folder = await mkdtemp(path.join(tmpdir(), 'k8s-platform-cyclonus-'))
   const junit = path.join(folder, 'junit.xml')
-  const args = ['-junit', junit, '-exclude', options.excluded.join(','), '-protocols', options.protocols.join(',')]
+  const { protocols, included, excluded } = options
+  const tags = ['-include', included.join(','), '-exclude', excluded.join(',')]
+  const args = ['-junit', junit, ...tags, '-protocols', protocols.join(',')]
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
       const child = spawn(program, args, {

@@ -19,6 +19,10 @@ import (
 	v1 "k8s.io/api/core/v1"
 )
 
+// A pod cannot block access to itself, says the specification; what cyclonus expects of a pod that
+// dials its own Service differs, and this setting of its own leaves that out.
+const ignoreLoopback = true
+
 var (
 	namespaces = []string{"x", "y", "z"}
 	pods       = []string{"a", "b", "c"}
@@ -69,6 +73,7 @@ func run(junit string, include, exclude, protocols []string, list bool) error {
 			// A change must be obeyed within a second.
 			PerturbationWaitSeconds: 1,
 			BatchJobs:               true,
+			IgnoreLoopback:          ignoreLoopback,
 			JobTimeoutSeconds:       1,
 		})
 	}
@@ -77,14 +82,14 @@ func run(junit string, include, exclude, protocols []string, list bool) error {
 	if list {
 		return nil
 	}
-	printer := &connectivity.Printer{JunitResultsFile: junit}
+	printer := &connectivity.Printer{JunitResultsFile: junit, IgnoreLoopback: ignoreLoopback}
 	for i, testCase := range cases {
 		result := interpreter.ExecuteTestCase(testCase)
 		if result.Err != nil {
 			return fmt.Errorf("case %d, %s: %w", i+1, testCase.Description, result.Err)
 		}
 		printer.PrintTestCaseResult(result)
-		fmt.Printf("finished %d of %d: %s: passed %t\n", i+1, len(cases), testCase.Description, result.Passed(false))
+		fmt.Printf("finished %d of %d: %s: passed %t\n", i+1, len(cases), testCase.Description, result.Passed(ignoreLoopback))
 	}
 	printer.PrintSummary()
 	return nil
