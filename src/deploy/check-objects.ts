@@ -2,11 +2,12 @@ import { ApiError } from '../kubernetes/api-error.ts'
 import type { ApplyOptions, Kubernetes } from '../kubernetes/client.ts'
 import { describeRef, type KubeObject, refOf } from '../kubernetes/objects.ts'
 import type { Problem } from '../process/errors.ts'
-import { sameObject } from './drift.ts'
+import { lookAgain, sameObject } from './drift.ts'
 import { describeConflicts, type FieldConflict, fieldConflicts } from './field-conflicts.ts'
 import { inParallel } from './in-parallel.ts'
 import { partOfLabel } from './inventory.ts'
 import type { ScopedObject } from './object-scopes.ts'
+import { cureOf } from './refusal-cures.ts'
 
 export type Change = 'create' | 'change' | 'unchanged'
 
@@ -31,8 +32,6 @@ export interface CheckOptions {
 
 /** So many requests at once: an API server limits a user's share. */
 export const requestsAtOnce = 8
-/** A controller may write between our two looks, as the Deployment's does to a new one: a difference counts when it stays. */
-const looks = 3
 
 /** Lets the server judge every object by a dry run, so that nothing is begun that cannot be ended. */
 export async function checkObjects(
@@ -63,19 +62,21 @@ export function applyOptions(options: CheckOptions, isOurs: boolean): ApplyOptio
   return { fieldManager: options.fieldManager, strict: true, force: options.force || isOurs }
 }
 
-async function check(
-  kubernetes: Kubernetes,
-  object: KubeObject,
-  options: CheckOptions,
-): Promise<{ change: Change; live: KubeObject | undefined; overruled: FieldConflict[] }> {
-  for (let look = 1; ; look++) {
+interface Judgement {
+  readonly change: Change
+  readonly live: KubeObject | undefined
+  readonly overruled: FieldConflict[]
+}
+
+function check(kubernetes: Kubernetes, object: KubeObject, options: CheckOptions): Promise<Judgement> {
+  const look = async (): Promise<Judgement> => {
     const live = await kubernetes.get(refOf(object))
     const { applied, overruled } = await dryRun(kubernetes, object, live, options)
     if (live === undefined || live.metadata.deletionTimestamp !== undefined)
       return { change: 'create', live, overruled: [] }
-    if (sameObject(live, applied)) return { change: 'unchanged', live, overruled }
-    if (look >= looks) return { change: 'change', live, overruled }
+    return { change: sameObject(live, applied) ? 'unchanged' : 'change', live, overruled }
   }
+  return lookAgain(look, ({ change }) => change !== 'change')
 }
 
 async function dryRun(
@@ -115,27 +116,6 @@ function waitsForAnother(error: ApiError, names: readonly string[]): boolean {
 /** What the server says of one object, without the URL it was asked at; and what helps, where that is known. */
 export function refusal(error: ApiError): Omit<Problem, 'name'> {
   const problem = error.answer.trim().replace(/\s*\n\s*/g, '; ')
-  const cure = cures.find(({ pattern }) => pattern.test(`${error.reason} ${problem}`))
-  return { problem: `is refused: ${problem}`, ...(cure === undefined ? {} : { allowed: cure.text }) }
+  const allowed = cureOf(`${error.reason} ${problem}`)?.allowed
+  return { problem: `is refused: ${problem}`, ...(allowed === undefined ? {} : { allowed }) }
 }
-
-const cures: readonly { readonly pattern: RegExp; readonly text: string }[] = [
-  {
-    pattern: /^FieldManagerConflict/,
-    text: 'leave these fields out of the manifest, or take them with `force-conflicts: true`',
-  },
-  {
-    pattern: /Job.*field is immutable|spec\.template: Invalid value.*Job/,
-    text: 'a Job as it is: give a changed one another name, or delete the old one first',
-  },
-  { pattern: /updates to statefulset spec/, text: 'changes of replicas, template, updateStrategy and ordinals only' },
-  {
-    pattern: /field is immutable|cannot be changed|may not change/,
-    text: 'the value it was created with; delete the object to change it',
-  },
-  { pattern: /exceeded quota/, text: "what the namespace's ResourceQuota has left" },
-  {
-    pattern: /^Forbidden .*cannot (patch|create|get)/,
-    text: 'what the kubeconfig may do; docs/deploy.md lists the rights needed',
-  },
-]

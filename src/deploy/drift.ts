@@ -10,15 +10,24 @@ import { describeRef, type KubeObject, refOf } from '../kubernetes/objects.ts'
 export async function findDrift(kubernetes: Kubernetes, manifest: readonly KubeObject[]): Promise<string[]> {
   const drifted = await Promise.all(
     manifest.map(async (object) => {
-      // A controller may write between our two looks, as the Deployment's does to a new one: a difference counts when it stays.
-      for (let look = 1; look <= looks; look++) if (await conforms(kubernetes, object)) return undefined
-      return object
+      const same = await lookAgain(
+        () => conforms(kubernetes, object),
+        (conforming) => conforming,
+      )
+      return same ? undefined : object
     }),
   )
   return drifted.flatMap((object) => (object === undefined ? [] : describeRef(refOf(object))))
 }
 
 const looks = 3
+
+/** A controller may write between our two looks, as the Deployment's does to a new one: a difference counts when it stays. Resolves with what was seen last. */
+export async function lookAgain<T>(look: () => Promise<T>, isSame: (seen: T) => boolean): Promise<T> {
+  let seen = await look()
+  for (let count = 1; count < looks && !isSame(seen); count++) seen = await look()
+  return seen
+}
 
 async function conforms(kubernetes: Kubernetes, object: KubeObject): Promise<boolean> {
   const live = await kubernetes.get(refOf(object))

@@ -1,4 +1,5 @@
 import { type CommandError, InputError, type Problem, ToolkitError } from '../process/errors.ts'
+import { cureOf } from './refusal-cures.ts'
 
 /** Helm's failure in our words: what the values did wrong is the user's fault, a port or field in use has a known cure, the rest is quoted whole. */
 export function helmError(
@@ -8,7 +9,7 @@ export function helmError(
   const text = error.stderr.replace(/^Error: (UPGRADE FAILED: |INSTALLATION FAILED: )?/m, '').trim()
   const refused = schemaProblems(text)
   if (refused.length > 0) return new InputError(refused, { code: 'HELM_VALUES', cause: error })
-  const known = cures.find(({ pattern }) => pattern.test(text))
+  const known = cureOf(text)
   const message = text === '' ? error.message : inOneLine(text)
   return new ToolkitError(`release ${upgrade.release} could not be deployed: ${message}`, {
     code: 'HELM_FAILED',
@@ -25,26 +26,6 @@ function inOneLine(text: string): string {
     .filter((line) => line !== '' && !/\d+ errors? occurred:$/.test(line))
     .join('; ')
 }
-
-const cures: readonly { readonly pattern: RegExp; readonly hint: string }[] = [
-  {
-    pattern: /provided port is already allocated/,
-    hint: 'Another Service of the cluster has that NodePort: set the nodePort value to a free one, or to null to let the cluster choose.',
-  },
-  {
-    pattern: /updates to statefulset spec for fields other than/,
-    hint: 'Kubernetes does not change the volume claims of a StatefulSet: keep storage as it was, or delete the StatefulSet (with --cascade=orphan to keep its pods) first.',
-  },
-  {
-    pattern: /invalid ownership metadata/,
-    hint: 'The object exists and belongs to another release or to nobody: remove it, or deploy to another namespace.',
-  },
-  { pattern: /exceeded quota/, hint: "Raise the namespace's ResourceQuota, or lower requests and replicas." },
-  {
-    pattern: /is forbidden: User/,
-    hint: 'The kubeconfig lacks the right named; docs/voting-app.md lists those needed.',
-  },
-]
 
 /** `- at '/vote': additional properties 'replica' not allowed`, as Helm's schema validator prints one per line. */
 function schemaProblems(text: string): Problem[] {

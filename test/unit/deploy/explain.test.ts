@@ -54,6 +54,19 @@ describe('explain', () => {
     expect(finding.permanent).toBe(true)
   })
 
+  it('gives up on an image that may not be pulled and is not there', () => {
+    const message = 'Container image "shop/main:1" is not present with pull policy of Never'
+    const finding = only(explain(viewOf(container({ waiting: { reason: 'ErrImageNeverPull', message } }))))
+    expect(renderFinding(finding)).toContain(`ErrImageNeverPull: image 127.0.0.1:5001/shop/main:1: ${message}`)
+    expect(finding.permanent).toBe(true)
+  })
+
+  it('says why a node put a pod out', () => {
+    const message = 'The node was low on resource: memory.'
+    const finding = only(explain(viewOf({ phase: 'Failed', reason: 'Evicted', message })))
+    expect(renderFinding(finding)).toBe(`Deployment shop/web: pod web-2-x: Evicted: ${message}`)
+  })
+
   it('takes a registry that does not answer for something that may pass', () => {
     const message = 'failed to pull and unpack image "x": failed to do request: dial tcp 10.0.0.1:443: i/o timeout'
     expect(only(explain(viewOf(container({ waiting: { reason: 'ErrImagePull', message } })))).permanent).toBe(false)

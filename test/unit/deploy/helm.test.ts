@@ -116,6 +116,8 @@ describe('helm upgrade', () => {
       'release shop could not be deployed: Service "result-service" is invalid: nodePort: Invalid value: 30081: provided port is already allocated; Service "vote-service" is invalid: nodePort: Invalid value: 30080: provided port is already allocated',
     )
     expect(error.hint).toContain('nodePort')
+    const forbidden = await refused('Error: UPGRADE FAILED: configmaps "a" is forbidden: User "ci" cannot get resource')
+    expect(forbidden.hint).toContain('docs/deploy.md')
   })
 })
 
