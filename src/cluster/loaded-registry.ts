@@ -5,7 +5,7 @@ import type { Host } from '../process/host.ts'
 import { clusterLabel, listContainers } from './docker.ts'
 import type { LoadTarget } from './load-target.ts'
 import { hostsFiles } from './mirrors.ts'
-import { writeMirrors } from './node-mirrors.ts'
+import { filesWith, writeMirrors } from './node-mirrors.ts'
 import { inNetwork, publishedAddress, registryContainer, registryInNetwork, startRegistry } from './registry.ts'
 
 /** Where the images of one cluster's user go. */
@@ -33,32 +33,30 @@ export async function registryForLoads(host: Host, { cluster, nodes, registry }:
   if (!own.shared) return { published: registry ?? '', inNetwork: inNetwork(registryContainer(cluster)) }
   const container = loadedRegistryContainer(cluster)
   const lock = join(host.paths.state, `${container}.lock`)
-  const published = await withFileLock(
-    host,
-    lock,
-    { timeoutMs: lockTimeoutMs, doing: 'is loading images' },
-    async () => {
-      const there = await listContainers(host, `${clusterLabel}=${cluster}`)
-      if (there.some(({ name, state }) => name === container && state === 'running')) {
-        return (await publishedAddress(host, container)) ?? ''
-      }
-      // Before the registry is there: whoever finds it running may rely on the nodes asking it. One that is not there is passed over by containerd.
-      await askFirst(host, cluster, nodes, container)
-      const { port } = await startRegistry(host, { cluster, container, ...own })
-      return `127.0.0.1:${port}`
-    },
-  )
+  const options = { timeoutMs: lockTimeoutMs, doing: 'is loading images' }
+  const published = await withFileLock(host, lock, options, async () => {
+    const there = await listContainers(host, `${clusterLabel}=${cluster}`)
+    const running = there.some(({ name, state }) => name === container && state === 'running')
+    const address = running
+      ? await publishedAddress(host, container)
+      : `127.0.0.1:${(await startRegistry(host, { cluster, container, ...own })).port}`
+    // After it is there: a node asks one that is not for 20 s before it asks the next. Also when it was there: a run may have been killed in between.
+    await askFirst(host, cluster, nodes, `http://${inNetwork(container)}`)
+    return address ?? ''
+  })
   return { published, inNetwork: inNetwork(container) }
 }
 
-/** The nodes' hosts.toml files, as they were written for a sealed cluster, with one more registry in front. */
-async function askFirst(host: Host, cluster: string, nodes: readonly string[], container: string): Promise<void> {
+/** The hosts.toml files of nodes that do not ask it yet, as they were written for a sealed cluster, with one more registry in front. */
+async function askFirst(host: Host, cluster: string, nodes: readonly string[], loaded: string): Promise<void> {
+  const files = hostsFiles({ registry: registryInNetwork(cluster), loaded, upstream: {}, sealed: true })
+  const asking = await Promise.all(nodes.map((node) => filesWith(host, node, files, `${loaded}/`)))
+  const others = nodes.filter((_node, index) => asking[index] !== files.length)
+  if (others.length === 0) return
   await mkdir(host.paths.temp, { recursive: true })
   const folder = await mkdtemp(join(host.paths.temp, 'loaded-registry-'))
   try {
-    const loaded = `http://${inNetwork(container)}`
-    const files = hostsFiles({ registry: registryInNetwork(cluster), loaded, upstream: {}, sealed: true })
-    await writeMirrors(host, nodes, files, folder)
+    await writeMirrors(host, others, files, folder)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -28,3 +28,13 @@ export async function writeMirrors(
     ),
   )
 }
+
+/** How many of these files a node has with the text in them. */
+export async function filesWith(host: Host, node: string, files: readonly HostsFile[], text: string): Promise<number> {
+  const paths = files.map((file) => `${target}/${file.host}/hosts.toml`)
+  const grep = ['exec', node, 'grep', '--files-with-matches', '--fixed-strings', '--', text, ...paths]
+  // Where no file has it, grep fails.
+  const options = { quiet: true, allowFailure: true, timeoutMs: 60_000 }
+  const { stdout } = await host.exec.run('docker', grep, options)
+  return stdout.split('\n').filter((line) => line !== '').length
+}

@@ -29,7 +29,7 @@ afterEach(() => {
 })
 
 /** A Docker with one cluster, whose registry keeps its content as said; `docker run` starts a registry that answers. */
-function demo(mounts: readonly object[]) {
+function demo(mounts: readonly object[], refuseCopy = 0) {
   const running = ['id\tdemo-registry\trunning\t']
   let port = ''
   let hosts = ''
@@ -49,6 +49,7 @@ function demo(mounts: readonly object[]) {
     [
       /^docker cp /,
       (line) => {
+        if (refuseCopy-- > 0) return { exitCode: 1, stderr: 'killed' }
         hosts = readFileSync(path.join(line.split(' ')[2] ?? '', 'docker.io', 'hosts.toml'), 'utf8')
         return ''
       },
@@ -70,6 +71,13 @@ function demo(mounts: readonly object[]) {
       },
     ],
     [/^docker port demo-loaded /, () => `127.0.0.1:${port}\n`],
+    [
+      /^docker exec demo-worker grep /,
+      (line) => {
+        const [text = '', ...files] = line.split(' -- ')[1]?.split(' ') ?? []
+        return hosts.includes(text) ? files.join('\n') : { exitCode: 1 }
+      },
+    ],
     [/^docker (tag|push|rmi) /, ''],
     [/^docker exec .* images push /, ''],
   ])
@@ -100,11 +108,19 @@ describe('the registry that images are loaded into', () => {
     expect(hosts()).toContain('[host."http://demo-loaded:5000/v2/docker.io"]')
   })
 
-  it('is started once, and the nodes are told before it is there', async () => {
+  it('is started once, and the nodes are told once it is there', async () => {
     const { host, exec } = demo(sharedFolder)
     const [first, second] = await Promise.all([registryForLoads(host, target), registryForLoads(host, target)])
     expect(second).toEqual(first)
-    expect(exec.calls.flatMap((line) => /^docker (run|cp)/.exec(line)?.[1] ?? [])).toEqual(['cp', 'run'])
+    expect(exec.calls.flatMap((line) => /^docker (run|cp)/.exec(line)?.[1] ?? [])).toEqual(['run', 'cp'])
+  })
+
+  it('is told to the nodes by the next run where the first one did not come to it', async () => {
+    const { host, exec, hosts } = demo(sharedFolder, 1)
+    await expect(registryForLoads(host, target)).rejects.toThrow('killed')
+    await registryForLoads(host, target)
+    expect(hosts()).toContain('demo-loaded')
+    expect(exec.calls.filter((line) => line.startsWith('docker run'))).toHaveLength(1)
   })
 
   it('is where both ways of loading push, never the shared one', async () => {
