@@ -41,9 +41,11 @@ export interface Exec {
   run(command: string, args: readonly string[], options?: RunOptions): Promise<RunResult>
 }
 
-const defaultTimeoutMs = 600_000
+export const defaultTimeoutMs = 600_000
 const defaultMaxBuffer = 8 * 1024 * 1024
 const killDelayMs = 5_000
+/** What the killed have written comes within this, if it comes at all. */
+const lastWordsMs = 1_000
 
 /** The real thing, over node:child_process. @actions/exec can neither be aborted nor timed out (docs/decisions.md). */
 export function createExec(context: {
@@ -92,9 +94,20 @@ async function runProcess(
         // The group is already gone.
       }
     }
+    const exited = new Promise<void>((resolveExit) => child.once('exit', () => resolveExit()))
     const onAbort = (): void => {
       kill('SIGTERM')
-      killTimer = setTimeout(() => kill('SIGKILL'), killDelayMs)
+      killTimer = setTimeout(async () => {
+        kill('SIGKILL')
+        await exited
+        // A descendant in a session of its own is in no group of ours, and may hold the pipes open for ever.
+        if (!over) killTimer = setTimeout(giveUp, lastWordsMs)
+      }, killDelayMs)
+    }
+    const giveUp = (): void => {
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      finish({ code: null, signal: child.signalCode })
     }
     ended.addEventListener('abort', onAbort, { once: true })
     if (options.output === undefined) child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk))
@@ -105,7 +118,9 @@ async function runProcess(
       eachLine(child.stdout, (text) => options.onLine?.(text, 'stdout'))
       eachLine(child.stderr, (text) => options.onLine?.(text, 'stderr'))
     }
+    let over = false
     const finish = (result: { code: number | null; signal: string | null; error?: unknown }): void => {
+      over = true
       ended.removeEventListener('abort', onAbort)
       clearTimeout(killTimer)
       resolve(result)

@@ -64,6 +64,28 @@ describe('exec', () => {
     await expect.poll(() => isRunning(grandchild), { timeout: 5_000 }).toBe(false)
   })
 
+  it('does not wait for a descendant in another session that keeps the output open', async () => {
+    const script = `
+      const child = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit', detached: true })
+      console.log(child.pid)
+      setInterval(() => {}, 1000)`
+    let outlives = 0
+    const run = testHost().exec.run(node, ['-e', script], {
+      timeoutMs: 1_000,
+      onLine: (line) => {
+        outlives = Number(line)
+      },
+    })
+    try {
+      const error = (await run.catch((caught: unknown) => caught)) as CommandError
+      expect(error.timedOut).toBe(true)
+      expect(error.stdout).toBe(`${outlives}\n`)
+      expect(isRunning(outlives)).toBe(true)
+    } finally {
+      if (outlives > 0) process.kill(outlives, 'SIGKILL')
+    }
+  })
+
   it('ends the child when the run is cancelled', async () => {
     const cancel = new AbortController()
     const host = testHost({ signal: cancel.signal })
