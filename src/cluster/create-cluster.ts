@@ -27,6 +27,7 @@ import { registryAnswers } from './registry.ts'
 import { type ClusterState, listStates, readState } from './state.ts'
 import { StateJournal } from './state-journal.ts'
 import { supplyFor } from './supply.ts'
+import { withinTime } from './time-left.ts'
 import { makingHost } from './unfinished-work.ts'
 
 const registryMs = 5_000
@@ -169,7 +170,9 @@ async function reuse(
 ): Promise<Made> {
   const present = journal.state
   host.log.info(`cluster ${present.name} is there already, made at ${present.createdAt}; checking that it is ready`)
-  const tool = await host.timings.phase('tools', () => supply.tool(host, 'kind', request.providerVersion ?? ''))
+  const tool = await host.timings.phase('tools', () =>
+    withinTime(host, deadline, 'kind', (bounded) => supply.tool(bounded, 'kind', request.providerVersion ?? '')),
+  )
   // Neither the kernel's limits nor its packet filter outlive a reboot: nodes start only where both are as they were when the cluster was made.
   await raiseLowLimits(host, journal)
   await host.timings.phase('network', () => supply.network(host))

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CommandError, NotReadyError, ToolkitError } from '../process/errors.ts'
+import { CommandError, messageOf, NotReadyError, ToolkitError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import type { KindPlan } from './kind.ts'
 import { portHolder } from './port-holder.ts'
@@ -21,7 +21,7 @@ export async function keepOutput(folder: string, output: string): Promise<void> 
 export async function creationError(host: Host, error: unknown, plan: KindPlan, attempts: number): Promise<unknown> {
   if (!(error instanceof CommandError)) return error
   if (error.killedBy === 'cancellation') return error
-  const cause = kindsOwnError(error.stderr) ?? error.message
+  const cause = saidBy(error)
   const port = takenPort(error.stderr)
   if (port !== undefined) {
     const holder = await portHolder(host, port)
@@ -49,6 +49,11 @@ export async function creationError(host: Host, error: unknown, plan: KindPlan, 
       diagnostics: error.diagnostics,
     },
   )
+}
+
+/** In one line, as it goes into the message of another error. */
+export function saidBy(error: unknown): string {
+  return (error instanceof CommandError ? kindsOwnError(error.stderr) : undefined) ?? messageOf(error)
 }
 
 /** kind prints `ERROR: failed to create cluster: ...` first and then pages of the failed command's output. */

@@ -1,21 +1,20 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CommandError, NotReadyError } from '../process/errors.ts'
+import { CommandError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { configPorts } from './config-ports.ts'
-import { connectNetwork, kindClusterLabel, listContainers, networkSubnet, removeContainers } from './docker.ts'
+import { connectNetwork, kindClusterLabel, listContainers, networkSubnet } from './docker.ts'
 import { freeHostPorts, mappedNodePorts } from './host-ports.ts'
 import type { ImageSupply } from './image-supply.ts'
 import { createArgs, kindEnv } from './kind-command.ts'
 import { type GeneratedKindConfig, kindConfig } from './kind-config.ts'
-import { creationError, keepOutput } from './kind-failure.ts'
 import { containerNames } from './kind-nodes.ts'
+import { clearForRetry } from './kind-retry.ts'
 import { hostsFiles } from './mirrors.ts'
-import { exportNodeLogs } from './node-logs.ts'
 import { writeMirrors } from './node-mirrors.ts'
 import type { ClusterRequest } from './provider.ts'
 import { type LocalRegistry, registryContainer, registryInNetwork, startRegistry } from './registry.ts'
-import { transientFailure } from './transient.ts'
+import { outOfTime, timeLeft, withinTime } from './time-left.ts'
 
 export interface KindPlan {
   readonly request: ClusterRequest
@@ -53,15 +52,17 @@ export interface KindCluster {
   readonly published: Promise<void>
 }
 
-const mostAttempts = 3
-
 /** Everything up to a control plane that answers; the readiness gate comes after. */
 export async function createKindCluster(host: Host, plan: KindPlan): Promise<KindCluster> {
   const { supply, request } = plan
   const { timings } = host
   const [tool, nodeImage, network] = await Promise.all([
-    timings.phase('tools', () => supply.tool(host, 'kind', request.providerVersion ?? '')),
-    timings.phase('node image', () => supply.nodeImage(host, plan.kubernetesVersion)),
+    timings.phase('tools', () =>
+      withinTime(host, plan.deadline, 'kind', (bounded) => supply.tool(bounded, 'kind', request.providerVersion ?? '')),
+    ),
+    timings.phase('node image', () =>
+      withinTime(host, plan.deadline, 'the node image', (bounded) => supply.nodeImage(bounded, plan.kubernetesVersion)),
+    ),
     timings.phase('network', () => supply.network(host)),
   ])
   host.log.info(`kind ${tool.version} from ${tool.from}; node image ${nodeImage}; network ${network.name}`)
@@ -83,6 +84,7 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
     stop.abort()
   })
   const asked = (await configPorts(request.config)).map(({ port }) => port)
+  let first: unknown
   for (let attempt = 1; ; attempt++) {
     const config = await generateConfig(host, plan)
     const nodes = containerNames(request.name, config.config.nodes)
@@ -111,21 +113,8 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
       }
     } catch (error) {
       if (unpublished !== undefined) throw (unpublished as { readonly error: unknown }).error
-      const output = error instanceof CommandError ? `${error.stderr}\n${error.stdout}` : ''
-      const failure = transientFailure(output, asked)
-      if (failure === undefined || attempt >= mostAttempts || host.signal.aborted) {
-        await keepOutput(plan.logsPath, output)
-        throw await creationError(host, error, plan, attempt)
-      }
-      host.log.warning(
-        `creating the cluster failed, but this is known to pass: ${failure.reason}; try ${attempt + 1} of ${mostAttempts}`,
-      )
-      const folder = join(plan.logsPath, `attempt-${attempt}`)
-      await Promise.all([
-        keepOutput(folder, output),
-        timings.phase(`logs of try ${attempt}`, () => exportNodeLogs(host, tool.path, request.name, folder)),
-      ])
-      await removeContainers(host, await listContainers(host, `${kindClusterLabel}=${request.name}`))
+      await clearForRetry(host, plan, { error, attempt, first, kind: tool.path, askedPorts: asked })
+      first ??= error
     }
   }
 }
@@ -137,7 +126,9 @@ async function localRegistry(
 ): Promise<LocalRegistry | undefined> {
   const { request, supply } = plan
   if (!request.registry && !supply.sealed) return undefined
-  const image = await supply.registryImage(host)
+  const image = await withinTime(host, plan.deadline, "the registry's image", (bounded) =>
+    supply.registryImage(bounded),
+  )
   const start = (): Promise<LocalRegistry> =>
     startRegistry(host, {
       cluster: request.name,
@@ -212,12 +203,8 @@ async function runKind(host: Host, plan: KindPlan, run: KindRun): Promise<void> 
   }
   // Nodes are up while kubeadm still works on them: the mirrors are written meanwhile, before the first pull.
   let configured: Promise<void> | undefined
-  const left = Math.ceil(plan.deadline - host.clock.monotonic())
-  if (left <= 0)
-    throw new NotReadyError('no time left to create the cluster', {
-      code: 'CLUSTER_TIMEOUT',
-      hint: 'Give a longer `timeout`.',
-    })
+  const left = timeLeft(host, plan.deadline)
+  if (left === 0) throw outOfTime('no time left to create the cluster')
   // What it writes goes with the cluster's folder.
   const inFolder = { ...host, paths: { ...host.paths, temp: plan.folder } }
   await host.exec.run(

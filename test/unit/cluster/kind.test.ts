@@ -1,61 +1,14 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { ImageSupply } from '../../../src/cluster/image-supply.ts'
-import { createKindCluster, type KindFacts, type KindPlan } from '../../../src/cluster/kind.ts'
+import { createKindCluster, type KindFacts } from '../../../src/cluster/kind.ts'
 import { createArgs, exportLogsArgs, kindEnv } from '../../../src/cluster/kind-command.ts'
 import { loadBalancerRange } from '../../../src/cluster/load-balancer-range.ts'
-import type { ClusterRequest } from '../../../src/cluster/provider.ts'
 import { registryRunArgs } from '../../../src/cluster/registry.ts'
 import { takenPort, transientFailure } from '../../../src/cluster/transient.ts'
-import type { Host } from '../../../src/process/host.ts'
 import { scriptedExec } from '../../support/scripted-exec.ts'
 import { recordingLogger, testHost } from '../../support/test-host.ts'
-
-const request: ClusterRequest = {
-  name: 'demo',
-  nodes: [{ role: 'control-plane' }],
-  extraArgs: [],
-  registry: false,
-  imageSource: 'registry',
-  kubectlVersion: 'none',
-  waitFor: [],
-  timeoutMs: 60_000,
-}
-
-const supply: ImageSupply = {
-  versions: async () => ['1.36.4'],
-  prepare: async () => {},
-  tool: async (_host, tool) => ({ tool, path: '/opt/kind', version: '0.33.0', from: 'tool-cache' }),
-  nodeImage: async () => 'kindest/node:v1.36.4',
-  registryImage: async () => 'registry:3',
-  network: async () => ({ name: 'kind', exists: true }),
-  publish: async () => {},
-  registryRunArgs: [],
-  mirrors: { 'docker.io': 'https://m.example.com' },
-  sealed: false,
-}
-
-function planFor(host: Host, recorded: KindFacts[] = []): KindPlan {
-  const folder = join(host.paths.temp, 'demo')
-  return {
-    request,
-    supply,
-    kubernetesVersion: '1.36.4',
-    folder,
-    kubeconfig: join(folder, 'kubeconfig'),
-    logsPath: join(folder, 'logs'),
-    deadline: host.clock.monotonic() + 60_000,
-    record: async (facts) => void recorded.push(facts),
-  }
-}
-
-const nodes = 'id1\tdemo-control-plane\trunning\tcontrol-plane'
-const afterwards = [
-  [/^docker ps/, nodes],
-  [/^docker cp /, ''],
-  [/^docker network inspect/, '172.18.0.0/16\n'],
-] as const
+import { afterwards, planFor } from './kind-plan.ts'
 
 describe('createKindCluster', () => {
   it('gives kind the config on stdin, keeps the kubeconfig private, and writes the mirrors while kubeadm works', async () => {
