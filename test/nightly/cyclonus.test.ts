@@ -16,7 +16,8 @@ const hasSctp = /^SCTP\b/m.test(readFileSync('/proc/net/protocols', 'utf8'))
 const judgement = hasSctp
   ? { protocols: ['TCP', 'UDP', 'SCTP'], included, excluded: ['multi-peer'], cases: 76 }
   : { protocols: ['TCP', 'UDP'], included, excluded: ['multi-peer', 'sctp'], cases: 72 }
-const limitMs = 3_600_000
+/** On a busy machine; the test's own limit leaves time to build cyclonus, and to tell that it was killed. */
+const limitMs = 2_700_000
 
 let cluster: DrillCluster
 
@@ -31,7 +32,7 @@ it(
   'cyclonus passes its generated cases',
   async () => {
     const started = performance.now()
-    const cases = await runCyclonus(cluster.kubeconfig, judgement)
+    const cases = await runCyclonus(cluster.kubeconfig, { ...judgement, limitMs })
     const minutes = ((performance.now() - started) / 60_000).toFixed(1)
     const failed = cases.filter(({ passed }) => !passed).map(({ name }) => name)
     const held = cases.length === judgement.cases && failed.length === 0
@@ -45,5 +46,5 @@ it(
     expect(failed).toEqual([])
     expect(cases).toHaveLength(judgement.cases)
   },
-  limitMs,
+  limitMs + 900_000,
 )

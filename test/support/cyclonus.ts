@@ -44,35 +44,50 @@ async function registryOf(kubeconfig: string): Promise<string> {
   return stdout.trim().split('\n')[0] ?? ''
 }
 
-/** Runs cyclonus' generated cases of the tags, and returns the verdict of each. */
+/** Runs cyclonus' generated cases of the tags, ends it when its time is over, and returns the verdict of each. */
 export async function runCyclonus(
   kubeconfig: string,
   options: {
     readonly protocols: readonly string[]
     readonly included: readonly string[]
     readonly excluded: readonly string[]
+    readonly limitMs: number
   },
 ): Promise<readonly PeerCase[]> {
   const program = await pinnedTool('cyclonus', '.')
   const folder = await mkdtemp(path.join(tmpdir(), 'k8s-platform-cyclonus-'))
   const junit = path.join(folder, 'junit.xml')
-  const { protocols, included, excluded } = options
+  const { protocols, included, excluded, limitMs } = options
   const tags = ['-include', included.join(','), '-exclude', excluded.join(',')]
   const args = ['-junit', junit, ...tags, '-protocols', protocols.join(',')]
   try {
-    const code = await new Promise<number | null>((resolve, reject) => {
-      const child = spawn(program, args, {
-        env: { ...process.env, KUBECONFIG: kubeconfig },
-        stdio: ['ignore', 'inherit', 'inherit'],
-      })
-      child.on('error', reject)
-      child.on('close', resolve)
-    })
-    if (code !== 0) throw new Error(`cyclonus ended with ${code}`)
+    await runWithin(limitMs, program, args, { ...process.env, KUBECONFIG: kubeconfig })
     return junitCases(await readFile(junit, 'utf8'))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** Runs a program that tells what it does as it goes on; rejects when it fails, and kills it when its time is over. */
+export async function runWithin(
+  limitMs: number,
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+    const child = spawn(program, args, {
+      env,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      timeout: limitMs,
+      killSignal: 'SIGKILL',
+    })
+    child.on('error', reject)
+    child.on('close', (code, signal) => resolve([code, signal]))
+  })
+  const name = path.basename(program)
+  if (signal === 'SIGKILL') throw new Error(`${name} was killed: its time is ${limitMs / 1_000} s`)
+  if (code !== 0) throw new Error(`${name} ended with ${code ?? signal}`)
 }
 
 /** The cases of a JUnit report; one with a `failure` did not pass. */
