@@ -238,3 +238,38 @@ func trackedWith(t *testing.T, node *netnstest.Namespace, address string) (count
 	}
 	return count
 }
+
+// TestAPodWaitsWhilePoliciesAreOutdated has an API server that answers everything but one resource.
+func TestAPodWaitsWhilePoliciesAreOutdated(t *testing.T) {
+	for _, resource := range []string{"networkpolicies", "namespaces"} {
+		t.Run(resource, func(t *testing.T) {
+			c, a, _, _ := newPolicyCluster(t)
+			c.putPod("x", "new", "a", "", "app=new")
+			if err := ask(a, patience, gate.Add, "c", "10.244.1.6"); err != nil {
+				t.Fatal(err)
+			}
+			c.api.Deny(resource, true)
+			a.expectStatus("/readyz", 503, resource+" are not followed since 20")
+			if _, metrics := a.get("/metrics"); strings.Contains(metrics, `not_followed_since_seconds{resource="`+resource+`"} 0.000`) || !strings.Contains(metrics, `not_followed_since_seconds{resource="pods"} 0.000`) {
+				t.Errorf("metrics:\n%s", metrics)
+			}
+			if err := ask(a, quick, gate.Add, "new", "10.244.1.7"); err == nil {
+				t.Error("a pod may start under policies of unknown age")
+			}
+			c.putPolicy("x", "deny", `{podSelector: {matchLabels: {app: new}}, policyTypes: [Egress]}`)
+			admitted := make(chan error, 1)
+			go func() { admitted <- ask(a, patience, gate.Add, "new", "10.244.1.7") }()
+			c.api.Deny(resource, false)
+			if err := <-admitted; err != nil {
+				t.Errorf("with the resource back: %v", err)
+			}
+			pod := netnstest.AddPod(t, c.a, "10.244.1.7")
+			for range 3 {
+				if seen, err := netnstest.Ask(pod, "10.244.2.5", quick); err == nil {
+					t.Errorf("a policy made meanwhile does not hold, seen as %s", seen)
+				}
+			}
+			a.expectStatus("/readyz", 200, "ok")
+		})
+	}
+}

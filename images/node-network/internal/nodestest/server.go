@@ -25,7 +25,8 @@ type Server struct {
 	version int
 	objects map[string]map[string]metav1.Object // by resource and namespace/name
 	history []event
-	news    chan struct{} // closed and renewed at every change
+	news    chan struct{}   // closed and renewed at every change
+	denied  map[string]bool // by resource
 }
 
 type event struct {
@@ -45,7 +46,7 @@ var kinds = map[string][2]string{
 
 // NewServer returns a server without objects.
 func NewServer() *Server {
-	s := &Server{objects: map[string]map[string]metav1.Object{}, news: make(chan struct{}), version: 1}
+	s := &Server{objects: map[string]map[string]metav1.Object{}, news: make(chan struct{}), denied: map[string]bool{}, version: 1}
 	for _, kind := range kinds {
 		s.objects[kind[0]] = map[string]metav1.Object{}
 	}
@@ -106,6 +107,21 @@ func (s *Server) Remove(resource, key string) {
 	delete(s.objects[resource], key)
 }
 
+// Deny makes lists and watches of a resource end, with 403, until it is called with false.
+func (s *Server) Deny(resource string, denied bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.denied[resource] = denied
+	close(s.news)
+	s.news = make(chan struct{})
+}
+
+func (s *Server) isDenied(resource string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.denied[resource]
+}
+
 func (s *Server) record(resource, kind string, object metav1.Object) metav1.Object {
 	s.version++
 	object = object.(runtime.Object).DeepCopyObject().(metav1.Object)
@@ -120,6 +136,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind, served := kinds[r.URL.Path]
 	if !served || r.Method != http.MethodGet {
 		http.Error(w, "only list and watch of what the agent follows are served", http.StatusNotFound)
+		return
+	}
+	if s.isDenied(kind[0]) {
+		http.Error(w, kind[0]+" is forbidden", http.StatusForbidden)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -156,8 +176,11 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, resource string) 
 				fresh = append(fresh, e)
 			}
 		}
-		news := s.news
+		news, denied := s.news, s.denied[resource]
 		s.mu.Unlock()
+		if denied {
+			return
+		}
 		for _, e := range fresh {
 			seen = e.version
 			if encoder.Encode(e) != nil {

@@ -2,6 +2,8 @@ package status
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,6 +34,15 @@ type policyMetrics struct {
 	latency                time.Duration
 	established            int
 	sctp                   bool
+	following              Following
+}
+
+// Following tells how well the cluster is followed, at the time it is asked.
+type Following struct {
+	// Outdated names what has not been followed for too long; empty when all is.
+	Outdated func() string
+	// NotCurrentSince is when each resource was known last; zero when it is now.
+	NotCurrentSince func() map[string]time.Time
 }
 
 // PolicyWaits says what enforcing network policies waits for.
@@ -68,6 +79,13 @@ func (s *Status) PolicyEstablished(connections int) {
 	s.policy.established = connections
 }
 
+// PolicyFollows takes whom to ask how well the cluster is followed.
+func (s *Status) PolicyFollows(f Following) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.policy.following = f
+}
+
 // PolicySCTP takes whether the kernel tracks SCTP connections.
 func (s *Status) PolicySCTP(tracked bool) {
 	s.mu.Lock()
@@ -75,10 +93,35 @@ func (s *Status) PolicySCTP(tracked bool) {
 	s.policy.sctp = tracked
 }
 
+// policyReady returns what the kernel lacks, and else what is too old.
+func (s *Status) policyReady() string {
+	reason := s.waiting[NetworkPolicy]
+	if outdated := s.policy.following.Outdated; reason == "" && outdated != nil {
+		return outdated()
+	}
+	return reason
+}
+
+func (s *Status) followingMetrics(b *strings.Builder) {
+	if s.policy.following.NotCurrentSince == nil {
+		return
+	}
+	const name = "node_network_policy_not_followed_since_seconds"
+	fmt.Fprintf(b, "# HELP %s When a resource was known last; 0 while it is followed.\n# TYPE %s gauge\n", name, name)
+	all := s.policy.following.NotCurrentSince()
+	for _, resource := range slices.Sorted(maps.Keys(all)) {
+		seconds := 0.0
+		if since := all[resource]; !since.IsZero() {
+			seconds = float64(since.UnixMilli()) / 1000
+		}
+		fmt.Fprintf(b, "%s{resource=%q} %.3f\n", name, resource, seconds)
+	}
+}
+
 func (s *Status) policyMetrics(b *strings.Builder) {
 	m := s.policy
 	ready := 0
-	if s.waiting[NetworkPolicy] == "" {
+	if s.policyReady() == "" {
 		ready = 1
 	}
 	lastChange := 0.0
@@ -101,6 +144,7 @@ func (s *Status) policyMetrics(b *strings.Builder) {
 	write(b, "policy_last_change_timestamp_seconds", "gauge", "When the kernel's network policies changed last.", fmt.Sprintf("%.3f", lastChange))
 	write(b, "policy_last_change_latency_seconds", "gauge", "From the API's event to the kernel, of the oldest change in the last transaction.", m.latency.Seconds())
 	write(b, "policy_established_denied", "gauge", "Connections of this node's pods that go on although a new one like it would be denied.", m.established)
+	s.followingMetrics(b)
 	sctp := 0
 	if m.sctp {
 		sctp = 1

@@ -137,7 +137,11 @@ func (s *Status) Ready() string {
 func (s *Status) ready() string {
 	var reasons []string
 	for _, part := range parts {
-		if reason := s.waiting[part]; reason != "" && !slices.Contains(reasons, reason) {
+		reason := s.waiting[part]
+		if part == NetworkPolicy {
+			reason = s.policyReady()
+		}
+		if reason != "" && !slices.Contains(reasons, reason) {
 			reasons = append(reasons, reason)
 		}
 	}

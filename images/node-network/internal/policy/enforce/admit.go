@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -38,6 +39,8 @@ func identities(pod *corev1.Pod) []string {
 type admission struct {
 	gate.Announcement
 	version uint64
+	// outdated is set while the pod waits for policies whose age is not known.
+	outdated bool
 }
 
 func (a *admission) key() policy.Key { return policy.Key{Namespace: a.Namespace, Name: a.Name} }
@@ -138,7 +141,7 @@ func (e *Enforcer) Admit(ctx context.Context, announcement gate.Announcement) er
 	})
 	for {
 		e.mu.Lock()
-		reason, progress := e.missing(a), e.progress
+		reason, progress := e.missing(a, time.Now()), e.progress
 		e.mu.Unlock()
 		if reason == "" {
 			// Behind the rules: a packet in between would be the first of a connection that is let through.
@@ -153,7 +156,14 @@ func (e *Enforcer) Admit(ctx context.Context, announcement gate.Announcement) er
 }
 
 // missing says what a pod waits for, and nothing when its rules are in the kernel.
-func (e *Enforcer) missing(a *admission) string {
+func (e *Enforcer) missing(a *admission, now time.Time) string {
+	if outdated := e.outdated(now, "networkpolicies", "namespaces"); outdated != "" {
+		a.outdated = true
+		return outdated
+	}
+	if a.outdated && a.version != 0 {
+		a.outdated, a.version = false, e.version // with all that was heard of since
+	}
 	switch {
 	case e.failure != "":
 		return e.failure

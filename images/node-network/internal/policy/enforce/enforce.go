@@ -95,6 +95,9 @@ func (e *Enforcer) Run(ctx context.Context, plugin net.Listener) error {
 		e.log.Warn("this kernel does not track SCTP: ports of SCTP hold for first packets only, what follows between the same addresses passes")
 	}
 	e.status.PolicySCTP(sctp)
+	e.status.PolicyFollows(status.Following{
+		Outdated: func() string { return e.outdated(time.Now(), watch.Resources...) }, NotCurrentSince: e.notCurrentSince,
+	})
 	var running sync.WaitGroup
 	for _, part := range []func(){
 		func() { e.source.Run(ctx, (*receiver)(e)) },

@@ -67,6 +67,9 @@ func (r *receiver) Listed(resource string) {
 	})
 }
 
+// Current lets pods that waited for this go on.
+func (r *receiver) Current(string) { r.change(func(*Enforcer) {}) }
+
 func (e *Enforcer) setPolicy(p *networkingv1.NetworkPolicy) {
 	key := policy.Key{Namespace: p.Namespace, Name: p.Name}
 	problems := e.planner.SetPolicy(p)

@@ -31,6 +31,9 @@ type Receiver interface {
 	DeletePolicy(key policy.Key)
 	// Listed is called once for each resource, after all its objects have been given.
 	Listed(resource string)
+	// Current is called whenever all of a resource has been given up to now: after each list and
+	// when a watch opens.
+	Current(resource string)
 }
 
 // Resources are what is followed, by the names that Listed gives.
@@ -46,6 +49,7 @@ const (
 type Source struct {
 	core, networking rest.Interface
 	log              *slog.Logger
+	known            map[string]*knowledge // by resource
 }
 
 // NewSource makes the API clients. It asks nothing yet.
@@ -58,8 +62,16 @@ func NewSource(options nodes.ClientOptions, log *slog.Logger) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{core: core, networking: networking, log: log}, nil
+	known := map[string]*knowledge{}
+	for _, resource := range Resources {
+		known[resource] = &knowledge{}
+	}
+	return &Source{core: core, networking: networking, log: log, known: known}, nil
 }
+
+// NotCurrentSince is when all of a resource was known last; zero when it is now, and before the
+// first list.
+func (s *Source) NotCurrentSince(resource string) time.Time { return s.known[resource].since() }
 
 // Run follows the cluster until ctx ends.
 func (s *Source) Run(ctx context.Context, receiver Receiver) {
@@ -86,6 +98,7 @@ func (s *Source) Run(ctx context.Context, receiver Receiver) {
 	finished := make(chan struct{})
 	for _, f := range feeds {
 		f.listed, f.known = receiver.Listed, map[policy.Key]struct{}{}
+		f.current, f.knowledge = receiver.Current, s.known[f.resource]
 		go func() { s.follow(ctx, f); finished <- struct{}{} }()
 	}
 	for range feeds {
@@ -98,13 +111,14 @@ func (s *Source) Run(ctx context.Context, receiver Receiver) {
 // ends with each failure and is started anew.
 func (s *Source) follow(ctx context.Context, f *feed) {
 	lists := cache.NewListWatchFromClient(f.client, f.resource, metav1.NamespaceAll, fields.Everything())
-	watches := lists.WatchFunc
-	lists.WatchFunc = func(options metav1.ListOptions) (apiwatch.Interface, error) {
-		stream, err := watches(options)
+	watches := lists.WatchFuncWithContext
+	lists.WatchFuncWithContext = func(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
+		stream, err := watches(ctx, options)
 		if err != nil {
 			return nil, errors.New(err.Error()) // as text, the reflector recognises nothing to wait for
 		}
-		return stream, nil
+		defer f.current(f.resource)
+		return f.knowledge.watched(stream), nil
 	}
 	reflector := cache.NewReflectorWithOptions(lists, f.example, f, cache.ReflectorOptions{Name: f.resource})
 	backoff := firstBackoff
@@ -135,10 +149,12 @@ type feed struct {
 	set      func(object any)
 	remove   func(key policy.Key)
 	listed   func(resource string)
+	current  func(resource string)
 
-	known map[policy.Key]struct{}
-	first bool // the first list is complete
-	seen  bool // something came since the last start
+	knowledge *knowledge
+	known     map[policy.Key]struct{}
+	first     bool // the first list is complete
+	seen      bool // something came since the last start
 }
 
 func keyOf(object any) policy.Key {
@@ -177,6 +193,8 @@ func (f *feed) Replace(objects []any, _ string) error {
 		f.first = true
 		f.listed(f.resource)
 	}
+	f.knowledge.listed()
+	f.current(f.resource)
 	return nil
 }
 

@@ -92,6 +92,8 @@ func (r *recorder) Listed(resource string) {
 	r.listed[resource]++
 }
 
+func (r *recorder) Current(string) {}
+
 func (r *recorder) await(t *testing.T, want map[string]string) {
 	t.Helper()
 	netnstest.Eventually(t, "objects", 10*time.Second, func() string {
