@@ -30,13 +30,18 @@ func (e *Enforcer) countEstablished(ctx context.Context) {
 	due.Stop()
 	defer due.Stop()
 	before := 0
+	pending := false // a change that follows another does not put the count off for ever
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-e.countDue:
-			due.Reset(countAfter)
+			if !pending {
+				pending = true
+				due.Reset(countAfter)
+			}
 		case <-due.C:
+			pending = false
 			denied, err := e.established()
 			if err != nil {
 				e.log.Error("cannot tell which connections would be denied now", "error", err)
