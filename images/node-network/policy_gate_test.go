@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,8 +11,6 @@ import (
 	"time"
 
 	"github.com/org/k8s-platform/images/node-network/internal/netnstest"
-	"github.com/org/k8s-platform/images/node-network/internal/policy"
-	"github.com/org/k8s-platform/images/node-network/internal/policy/flows"
 	"github.com/org/k8s-platform/images/node-network/internal/policy/gate"
 )
 
@@ -99,6 +96,26 @@ func TestAPodDeletedByForceObeysUntilItIsGone(t *testing.T) {
 	if seen, err := netnstest.Ask(podC, "10.244.2.5", quick); err == nil {
 		t.Errorf("a pod that still runs is free, seen as %s", seen)
 	}
+
+	// An agent that starts now finds it neither in the API nor anywhere else but in its notes.
+	_ = a.end(syscall.SIGKILL)
+	a = start(t, c.a, "a", a.directory)
+	a.expectStatus("/readyz", 200, "ok")
+	for range 3 {
+		if seen, err := netnstest.Ask(podC, "10.244.2.5", quick); err == nil {
+			t.Errorf("after a restart a pod that still runs is free, seen as %s", seen)
+		}
+	}
+	a.expectStatus("/metrics", 200, "node_network_policy_transactions_total 0\n")
+	c.putPolicy("x", "allow", `{podSelector: {matchLabels: {app: c}}, policyTypes: [Egress], egress: [{}]}`)
+	c.expect("by a policy that selects its labels", podC, "10.244.2.5", "10.244.1.6")
+	c.api.Remove("networkpolicies", "x/allow")
+	c.expect("without that policy", podC, "10.244.2.5", "")
+
+	// One of its name elsewhere is another pod.
+	c.putPod("x", "c", "b", "10.244.2.6", "app=elsewhere")
+	c.putPod("x", "later", "a", "10.244.1.9", "seen=too")
+	c.expect("with its name on another node", podC, "10.244.2.5", "")
 	if err := ask(a, patience, gate.Delete, "c", "10.244.1.6"); err != nil {
 		t.Fatal(err)
 	}
@@ -158,85 +175,6 @@ func TestASecondAgentLeavesTheFirstOneItsSocket(t *testing.T) {
 	if err := ask(a, patience, gate.Add, "c", "10.244.1.6"); err != nil {
 		t.Errorf("the first agent is not asked any more: %v", err)
 	}
-}
-
-// TestAnAddressThatIsUsedAgainStartsWithoutConnections has clients, of UDP, that do not stop when
-// their server is gone: what keeps their connection tracked must not let them to the next pod.
-func TestAnAddressThatIsUsedAgainStartsWithoutConnections(t *testing.T) {
-	c, a, _, podC := newPolicyCluster(t)
-	c.putPod("x", "old", "a", "", "app=old")
-	c.putPod("x", "new", "a", "", "app=new")
-	c.putPolicy("x", "deny", `{podSelector: {matchLabels: {app: new}}, policyTypes: [Ingress, Egress]}`)
-	if err := ask(a, patience, gate.Add, "old", "10.244.1.7"); err != nil {
-		t.Fatal(err)
-	}
-	pod := netnstest.AddPod(t, c.a, "10.244.1.7")
-	netnstest.Echo(t, pod, "10.244.1.7")
-	clients := map[string]net.Conn{"same node": dialEcho(t, podC, "10.244.1.7"), "another node": dialEcho(t, c.podB, "10.244.1.7")}
-	bystander := dialEcho(t, podC, "10.244.2.5")
-	for what, client := range clients {
-		if err := hear(client, patience); err != nil {
-			t.Fatalf("%s: the server of before does not answer, this test proves nothing: %v", what, err)
-		}
-	}
-	if err := hear(bystander, patience); err != nil {
-		t.Fatal(err)
-	}
-
-	if err := ask(a, patience, gate.Delete, "old", "10.244.1.7"); err != nil {
-		t.Fatal(err)
-	}
-	c.api.Remove("pods", "x/old")
-	if err := ask(a, patience, gate.Add, "new", "10.244.1.7"); err != nil {
-		t.Fatal(err)
-	}
-	for what, client := range clients {
-		for range 5 {
-			if hear(client, quick) == nil {
-				t.Errorf("%s: a client of the pod of before is answered by the next one", what)
-			}
-		}
-	}
-	if tracked := trackedWith(t, c.a, "10.244.1.7"); tracked > 0 {
-		t.Errorf("%d connections of the address are tracked", tracked)
-	}
-	if trackedWith(t, c.a, "10.244.2.5") == 0 {
-		t.Error("connections of others are forgotten too")
-	}
-}
-
-// dialEcho opens a flow that stays the same one.
-func dialEcho(t *testing.T, from *netnstest.Namespace, address string) (client net.Conn) {
-	t.Helper()
-	from.Run(func() (err error) {
-		client, err = net.Dial("udp", net.JoinHostPort(address, "9000"))
-		return err
-	})
-	t.Cleanup(func() { client.Close() })
-	return client
-}
-
-func hear(client net.Conn, timeout time.Duration) error {
-	_ = client.SetDeadline(time.Now().Add(timeout))
-	if _, err := client.Write([]byte("?")); err != nil {
-		return err
-	}
-	_, err := client.Read(make([]byte, 64))
-	return err
-}
-
-// trackedWith counts the answered connections of a node that an address is the server of.
-func trackedWith(t *testing.T, node *netnstest.Namespace, address string) (count int) {
-	t.Helper()
-	err := flows.Established(node.Handle, func(flow policy.Flow) {
-		if flow.Destination == netip.MustParseAddr(address) {
-			count++
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return count
 }
 
 // TestAPodWaitsWhilePoliciesAreOutdated has an API server that answers everything but one resource.

@@ -80,7 +80,7 @@ func TestAddFailsWhenTheAgentSaysNo(t *testing.T) {
 
 func TestDeleteWithoutAnAgentRemovesTheNote(t *testing.T) {
 	directory := t.TempDir()
-	if err := gate.NewNotes(directory).Save(gate.Announcement{Container: "abc123"}); err != nil {
+	if err := gate.NewNotes(directory).Save(gate.Note{Announcement: gate.Announcement{Container: "abc123"}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := call("DEL", directory, ""); err != nil {
@@ -106,7 +106,7 @@ func TestRefuses(t *testing.T) {
 
 func TestNotesRefuseNamesThatAreNoIdentifiers(t *testing.T) {
 	directory := t.TempDir()
-	if err := gate.NewNotes(directory).Save(gate.Announcement{Container: "../escape"}); err == nil {
+	if err := gate.NewNotes(directory).Save(gate.Note{Announcement: gate.Announcement{Container: "../escape"}}); err == nil {
 		t.Error("a note was written outside of its directory")
 	}
 }

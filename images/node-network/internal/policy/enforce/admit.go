@@ -20,8 +20,6 @@ type localPod struct {
 	policy.Pod
 	identities []string
 	hasAddress bool
-	// deleted is set when the API has no such pod any more while its sandbox is still there.
-	deleted bool
 }
 
 // identities are the UIDs by which the kubelet may call a pod: a static pod has another one in
@@ -37,8 +35,10 @@ func identities(pod *corev1.Pod) []string {
 // admission is an announcement with the version of the rules that respect it; 0 as long as the
 // API has not told of the pod. A runtime may leave out the UID.
 type admission struct {
-	gate.Announcement
+	gate.Note
 	version uint64
+	// orphaned is set when the API has no such pod on this node any more while its sandbox is still there.
+	orphaned bool
 	// outdated is set while the pod waits for policies whose age is not known.
 	outdated bool
 }
@@ -50,21 +50,21 @@ func (e *Enforcer) setPod(pod *corev1.Pod) {
 	converted := watch.Pod(pod, e.options.NodeName)
 	if !converted.Local {
 		delete(e.local, converted.Key())
+		e.orphan(converted.Key())
 		e.planner.SetPod(converted)
 		return
 	}
-	e.local[converted.Key()] = &localPod{Pod: converted, identities: identities(pod), hasAddress: watch.HasAddress(pod)}
+	known := &localPod{Pod: converted, identities: identities(pod), hasAddress: watch.HasAddress(pod)}
+	e.local[converted.Key()] = known
+	e.describe(known)
 	e.place(converted.Key())
 }
 
 // deletePod forgets a pod. One that was deleted by force may go on for a while: it obeys until the
 // runtime has taken its sandbox down.
 func (e *Enforcer) deletePod(key policy.Key) {
-	if known := e.local[key]; known != nil && len(e.addressesAnnounced(key)) > 0 {
-		known.deleted = true
-		return
-	}
 	delete(e.local, key)
+	e.orphan(key)
 	e.planner.DeletePod(key)
 }
 
@@ -76,10 +76,6 @@ func (e *Enforcer) place(key policy.Key) {
 		return
 	}
 	announced := e.addressesAnnounced(key)
-	if known.deleted && len(announced) == 0 {
-		e.deletePod(key)
-		return
-	}
 	pod := known.Pod
 	switch {
 	case !known.hasAddress:
@@ -89,7 +85,7 @@ func (e *Enforcer) place(key policy.Key) {
 		pod.Addresses = slices.DeleteFunc(slices.Clone(pod.Addresses), e.isAnnounced)
 	}
 	for _, a := range e.announced {
-		if a.key() == key && a.version == 0 && (a.UID == "" || slices.Contains(known.identities, a.UID)) {
+		if a.version == 0 && known.is(a) {
 			a.version = e.version
 		}
 	}
@@ -101,7 +97,7 @@ func (e *Enforcer) place(key policy.Key) {
 func (e *Enforcer) addressesAnnounced(key policy.Key) []netip.Addr {
 	var addresses []netip.Addr
 	for _, a := range e.announced {
-		if a.key() == key {
+		if a.key() == key && !a.orphaned {
 			addresses = append(addresses, a.Addresses...)
 		}
 	}
@@ -131,12 +127,15 @@ func (e *Enforcer) replace(a *admission) {
 // Admit implements gate.Keeper. The announcement is noted before anything else: an agent that
 // is killed now must know it when it starts again.
 func (e *Enforcer) Admit(ctx context.Context, announcement gate.Announcement) error {
-	if err := e.notes.Save(announcement); err != nil {
+	a := &admission{Note: gate.Note{Announcement: announcement}}
+	if err := e.notes.Save(a.Note); err != nil {
 		return err
 	}
-	a := &admission{Announcement: announcement}
 	(*receiver)(e).change(func(e *Enforcer) {
 		e.announced[a.Container] = a
+		if known := e.local[a.key()]; known != nil {
+			e.describe(known)
+		}
 		e.replace(a)
 	})
 	for {
@@ -183,6 +182,9 @@ func (e *Enforcer) Dismiss(container string) error {
 			return
 		}
 		delete(e.announced, container)
+		if a.orphaned {
+			e.planner.DeletePod(a.orphanKey())
+		}
 		e.replace(a)
 	})
 	return e.notes.Remove(container)
@@ -195,9 +197,9 @@ func (e *Enforcer) recall() {
 		e.log.Error("part of what an agent before knew is lost", "error", err)
 	}
 	(*receiver)(e).change(func(e *Enforcer) {
-		for _, announcement := range list {
-			if _, newer := e.announced[announcement.Container]; !newer {
-				e.announced[announcement.Container] = &admission{Announcement: announcement}
+		for _, note := range list {
+			if _, newer := e.announced[note.Container]; !newer {
+				e.announced[note.Container] = &admission{Note: note}
 			}
 		}
 	})

@@ -63,6 +63,9 @@ func (r *receiver) DeletePolicy(key policy.Key) {
 
 func (r *receiver) Listed(resource string) {
 	r.change(func(e *Enforcer) {
+		if resource == "pods" {
+			e.orphanUnknown()
+		}
 		e.waiting = slices.DeleteFunc(e.waiting, func(other string) bool { return other == resource })
 	})
 }

@@ -43,17 +43,34 @@ type Announcement struct {
 	Addresses []netip.Addr `json:"addresses"`
 }
 
+// Note is an announcement with what the API told of the pod last: one that is deleted by force is
+// gone from there while it still runs.
+type Note struct {
+	Announcement
+	// Described is whether the API has told of the pod.
+	Described bool              `json:"described,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Ports     []Port            `json:"ports,omitempty"`
+}
+
+// Port is a port with a name.
+type Port struct {
+	Name     string
+	Protocol uint8
+	Number   uint16
+}
+
 var containerForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
-// Notes keeps announcements in files, so that an agent that starts knows the pods whose
+// Notes keeps notes in files, so that an agent that starts knows the pods whose
 // addresses the API server has not been told yet.
 type Notes struct{ directory string }
 
 // NewNotes uses the run directory given.
 func NewNotes(runDirectory string) Notes { return Notes{filepath.Join(runDirectory, "pods")} }
 
-// Save keeps an announcement, by rename: it is there whole or not at all.
-func (n Notes) Save(a Announcement) error {
+// Save keeps a note, by rename: it is there whole or not at all.
+func (n Notes) Save(a Note) error {
 	path, err := n.path(a.Container)
 	if err != nil {
 		return err
@@ -75,7 +92,7 @@ func (n Notes) Save(a Announcement) error {
 	return nil
 }
 
-// Remove forgets an announcement, if there is one.
+// Remove forgets a note, if there is one.
 func (n Notes) Remove(container string) error {
 	path, err := n.path(container)
 	if err != nil {
@@ -87,19 +104,19 @@ func (n Notes) Remove(container string) error {
 	return nil
 }
 
-// Load returns all announcements. What cannot be read is left out and named by the error.
-func (n Notes) Load() ([]Announcement, error) {
+// Load returns all notes. What cannot be read is left out and named by the error.
+func (n Notes) Load() ([]Note, error) {
 	entries, err := os.ReadDir(n.directory)
 	if err != nil && !os.IsNotExist(err) {
 		return nil, fmt.Errorf("read notes on pods: %w", err)
 	}
-	var list []Announcement
+	var list []Note
 	var failure error
 	for _, entry := range entries {
 		if strings.HasSuffix(entry.Name(), ".tmp") {
 			continue
 		}
-		var a Announcement
+		var a Note
 		content, err := os.ReadFile(filepath.Join(n.directory, entry.Name()))
 		if err == nil {
 			err = json.Unmarshal(content, &a)
