@@ -87,6 +87,24 @@ describe('bad input', () => {
   })
 })
 
+describe('bases of a kustomization', () => {
+  it('may not lead out of the workspace or be fetched by a name that moves, at any depth', async () => {
+    const commit = '0123456789abcdef0123456789abcdef01234567'
+    files({
+      'overlay/kustomization.yaml': `resources: [../base, /etc, web.yaml, none.yaml, "https://github.com/org/repo//k8s?ref=${commit}"]\n`,
+      'overlay/web.yaml': '',
+      'base/kustomization.yaml':
+        'resources: [github.com/org/repo?ref=main, "https://example.com/app.yaml", "git@example.com:org/repo"]\ncomponents: [../overlay, ../linked-out]\n',
+    })
+    symlinkSync('/etc', inside('linked-out'))
+    expect(await problemsOf({ kustomize: inside('overlay') })).toEqual([
+      ...Array.from({ length: 3 }, () => 'kustomize is a remote base that is not pinned to a commit'),
+      'kustomize leads out of the workspace',
+      'kustomize leads out of the workspace',
+    ])
+  })
+})
+
 describe('links in a chart', () => {
   it('may not lead out of the workspace, to nowhere or in a circle', async () => {
     files({ 'linked/Chart.yaml': 'name: x\n', 'linked/templates/a.yaml': '' })
