@@ -3,14 +3,17 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { linuxProcessTable } from '../../src/cluster/owner.ts'
-import { type RunnerJob, type RunningJob, startJob } from '../support/runner.ts'
+import { endJobs, type RunnerJob, type RunningJob, startJob } from '../support/runner.ts'
 
 /** The stand-in for GitHub's runner behaves as its source says; without these tests the life-cycle drills would prove nothing. */
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'k8s-platform-test-runner-'))
 })
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+afterEach(async () => {
+  await endJobs()
+  rmSync(folder, { recursive: true, force: true })
+})
 
 const node = (script: string): readonly string[] => [process.execPath, '--input-type=module', '--eval', script]
 const forever = 'setInterval(() => {}, 60_000)'
@@ -127,4 +130,16 @@ it('is a worker by name, whose end leaves no post step', async () => {
   await job.killWorker('group')
   await expect(job.done).rejects.toThrow('SIGKILL')
   await expect.poll(() => linuxProcessTable.process(step)).toBeUndefined()
+})
+
+it('a job that hangs is told of by a line that does not come, and ended with its steps', async () => {
+  const job = start([{ id: 'hangs', run: node(`console.log('up'); ${forever}`) }])
+  await job.line('Main hangs', /^up$/)
+  const step = job.pid('Main hangs')
+  await expect(job.line('Main hangs', /^never$/, 200)).rejects.toThrow('has not said /^never$/ within 0.2 s')
+  await endJobs()
+  await expect(job.done).rejects.toThrow('the worker ended with SIGKILL')
+  await expect.poll(() => linuxProcessTable.process(step)).toBeUndefined()
+  // Nothing is left to end.
+  await endJobs()
 })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { type CliRun, runCli } from '../support/cli.ts'
-import { type HostSnapshot, hostSnapshot } from '../support/host-snapshot.ts'
+import { type HostSnapshot, hostSnapshot, leftBehind } from '../support/host-snapshot.ts'
 
 /** What every e2e file shares: one proven cluster, made by `up`, and what the host looked like before it. */
 export interface SharedCluster {
@@ -42,9 +42,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
   process.stderr.write(`${up.stdout}\n`)
   project.provide('shared', { name, stateFolder, reportDir, up, before })
   return async () => {
-    await runCli(['down', '--cluster-name', name], { env })
+    await mustSucceed(runCli(['down', '--cluster-name', name], { env }))
     rmSync(folder, { recursive: true, force: true })
+    // Among the e2e files one looks (traces.test.ts); the matrices of the nightly run are held to the same.
+    if (project.name === 'nightly') mustBeEmpty(leftBehind(before, await hostSnapshot()))
   }
+}
+
+function mustBeEmpty(left: ReturnType<typeof leftBehind>): void {
+  if (Object.keys(left).length > 0) throw new Error(`left on the host: ${JSON.stringify(left, undefined, 2)}`)
 }
 
 async function mustSucceed(running: Promise<CliRun>): Promise<void> {

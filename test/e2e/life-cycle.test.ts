@@ -6,6 +6,7 @@ import { recordFault } from '../support/fault-results.ts'
 import { clusterJob, type LifeCycleHost, leftOf, lifeCycleHost, surroundings } from '../support/life-cycle.ts'
 import { type Drill, drillName, expectationOf, runDrill } from '../support/life-cycle-drills.ts'
 import { nextRunDrills, postDrills, runNextRunDrills, runPostDrill } from '../support/record-drills.ts'
+import { endJobs } from '../support/runner.ts'
 
 /** A sample of test/nightly/life-cycle.test.ts: the built action, started, cancelled and killed as by GitHub's runner (test/support/runner.ts). */
 const name = 'kp-life'
@@ -14,7 +15,10 @@ let host: LifeCycleHost
 beforeEach(() => {
   host = lifeCycleHost(name)
 })
-afterEach(() => host.remove())
+afterEach(async () => {
+  await endJobs()
+  host.remove()
+})
 
 function record(fault: string, expected: string, wrong: readonly string[]): void {
   const seen = wrong.length === 0 ? 'so it was' : wrong.join('; ').slice(0, 400)

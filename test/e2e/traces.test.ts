@@ -1,13 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { expect, inject, it } from 'vitest'
 import { runCli } from '../support/cli.ts'
-import { difference, hostSnapshot } from '../support/host-snapshot.ts'
+import { difference, hostSnapshot, leftBehind } from '../support/host-snapshot.ts'
 
 const shared = inject('shared')
 const env = { K8S_PLATFORM_STATE_DIR: shared.stateFolder }
-
-/** The app's images are part of the cache that `down` keeps and names. */
-const kept = /^k8s-platform\/|^<none>:<none>$|\/k8s-platform\//
 
 it('the host really looked different while the cluster was up: the comparison can fail', async () => {
   const changed = difference(shared.before, await hostSnapshot())
@@ -21,11 +18,7 @@ it('down leaves nothing of the cluster: containers, networks, rules, mounts, nam
   expect(down.code, down.log).toBe(0)
   expect(down.stdout).toContain(`container ${shared.name}-control-plane`)
   expect(down.stdout).toMatch(/kept: the image cache at /)
-  const left = difference(shared.before, await hostSnapshot())
-  const images = left['images']
-  if (images !== undefined && images.removed.length === 0 && images.added.every((name) => kept.test(name)))
-    delete left['images']
-  expect(left).toEqual({})
+  expect(leftBehind(shared.before, await hostSnapshot())).toEqual({})
   // The folder itself goes with its last cluster.
   expect(existsSync(shared.stateFolder) ? readdirSync(shared.stateFolder) : []).toEqual([])
 })

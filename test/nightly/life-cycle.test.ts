@@ -14,6 +14,7 @@ import {
   surroundings,
 } from '../support/life-cycle.ts'
 import { drillName, drillsOf, expectationOf, runDrill, wrongWith } from '../support/life-cycle-drills.ts'
+import { endJobs } from '../support/runner.ts'
 
 /** Every fault in every phase of the built action, and what a person may do to the command line. test/e2e/life-cycle.test.ts has the sample, and what is no matter of phases. */
 const name = 'kp-life'
@@ -23,7 +24,10 @@ beforeEach(() => {
   host = lifeCycleHost(name)
   for (const part of ['home', 'tmp']) mkdirSync(path.join(host.folder, part))
 })
-afterEach(() => host.remove())
+afterEach(async () => {
+  await endJobs()
+  host.remove()
+})
 
 function report(fault: string, expected: string, wrong: readonly string[]): void {
   const seen = wrong.length === 0 ? 'so it was' : wrong.join('; ').slice(0, 400)

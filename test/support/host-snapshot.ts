@@ -76,6 +76,16 @@ export function difference(
   return result
 }
 
+/** The app's images are part of the cache that `down` keeps and names. */
+const kept = /^k8s-platform\/|^<none>:<none>$|\/k8s-platform\//
+
+/** {@link difference}, without the images that are meant to stay. */
+export function leftBehind(before: HostSnapshot, after: HostSnapshot): ReturnType<typeof difference> {
+  const { images, ...left } = difference(before, after)
+  const asMeant = images === undefined || (images.removed.length === 0 && images.added.every((name) => kept.test(name)))
+  return asMeant ? left : { ...left, images }
+}
+
 /** As multisets: a second identical firewall rule is a difference. */
 function minus(left: readonly string[], right: readonly string[]): string[] {
   const counts = new Map<string, number>()
@@ -87,13 +97,15 @@ function minus(left: readonly string[], right: readonly string[]): string[] {
   })
 }
 
-async function lines(command: string, args: readonly string[]): Promise<string[]> {
+/** What the program lists. One that is not installed, and Docker without an engine, hold nothing; any other failure is none of the host's, and would hide what is there. */
+export async function lines(command: string, args: readonly string[]): Promise<string[]> {
   try {
     const { stdout } = await run(command, [...args], { maxBuffer: 64 * 1024 * 1024 })
     return stdout.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'))
-  } catch {
-    // Not installed, or no engine running: then it holds nothing.
-    return []
+  } catch (error) {
+    const { code, stderr = '' } = error as { readonly code?: unknown; readonly stderr?: string }
+    if (code === 'ENOENT' || /Cannot connect to the Docker daemon|Is the docker daemon running/i.test(stderr)) return []
+    throw error
   }
 }
 

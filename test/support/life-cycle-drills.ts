@@ -7,6 +7,8 @@ import {
   leftOf,
   type Phase,
   phases,
+  recordOf,
+  stateFolder,
   strike,
   surroundings,
 } from './life-cycle.ts'
@@ -62,8 +64,11 @@ export async function runDrill(
   const where: Phase = phases[phase]
   const changes = options.env === undefined ? {} : { env: options.env }
   const job = clusterJob(host, where.with, changes)
-  const run = await strike(job, where, fault)
-  const wrong: string[] = []
+  let atStrike: ReturnType<typeof recordOf>
+  const run = await strike(job, where, fault, () => {
+    atStrike = recordOf(host, options.env?.['K8S_PLATFORM_STATE_DIR'] ?? stateFolder(host))
+  })
+  const wrong = wrongWithStrike({ phase, fault }, run, atStrike)
   if (run !== undefined && where.step === 'Main cluster') wrong.push(...wrongWith(run, fault))
   // Otherwise there would be nothing to clean up, and the drill would show nothing.
   if (run === undefined && phase !== 'preflight' && (await leftOf(host, before)).length === 0)
@@ -73,6 +78,26 @@ export async function runDrill(
     wrong.push(...(await nextRun(host, changes, options.full)))
   wrong.push(...(await leftOf(host, before)))
   return wrong.length === 0 ? [] : [...wrong, `log: ${job.log().slice(-3_000)}`]
+}
+
+/** Phases before a network is on record: a kill there may find nothing. */
+const early: readonly Drill['phase'][] = ['preflight', 'recorded', 'network']
+
+/** A drill whose fault did not happen, or found nothing to leave behind, shows nothing, however clean the host is afterwards. */
+export function wrongWithStrike(
+  { phase, fault }: Drill,
+  run: JobRun | undefined,
+  atStrike: { readonly network: boolean } | undefined,
+): string[] {
+  if (fault === 'cancelled') return []
+  const stage = phases[phase].step === 'Main cluster' ? 'Main' : 'Post'
+  const struck = run?.steps.find((step) => step.stage === stage)
+  return [
+    ...(run === undefined || struck?.signal === 'SIGKILL'
+      ? []
+      : [`the step was not killed: it ended with ${struck?.code ?? struck?.signal ?? 'nothing'}`]),
+    ...(early.includes(phase) || atStrike?.network === true ? [] : ['nothing had been made when it was killed']),
+  ]
 }
 
 /** What a run that was struck should not show, though nothing is left of it. */

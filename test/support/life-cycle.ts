@@ -98,9 +98,15 @@ export function clusterJob(
   })
 }
 
-/** Waits for the phase, then does it. Resolves with the job's run, or with undefined where the runner is dead. */
-export async function strike(job: RunningJob, phase: Phase, fault: Fault): Promise<JobRun | undefined> {
+/** Waits for the phase, looks if told to, then does it. Resolves with the job's run, or with undefined where the runner is dead. */
+export async function strike(
+  job: RunningJob,
+  phase: Phase,
+  fault: Fault,
+  look: () => void = () => {},
+): Promise<JobRun | undefined> {
   await job.line(phase.step, phase.line)
+  look()
   if (fault === 'runner killed') {
     await job.killWorker('group')
     return undefined
@@ -122,6 +128,19 @@ export async function strike(job: RunningJob, phase: Phase, fault: Fault): Promi
     }
   }
   return await job.done
+}
+
+/** What the cluster's record tells of the moment: undefined where there is none, and whether it names a network, which is made before it is recorded. */
+export function recordOf(
+  { cluster }: Pick<LifeCycleHost, 'cluster'>,
+  folder: string,
+): { readonly network: boolean } | undefined {
+  try {
+    const record = JSON.parse(readFileSync(path.join(folder, `${cluster}.json`), 'utf8')) as { network?: unknown }
+    return { network: record.network !== undefined }
+  } catch {
+    return undefined
+  }
 }
 
 function descendants(pid: number): number[] {

@@ -53,8 +53,8 @@ export interface JobRun {
 export interface RunningJob {
   /** The worker's process id; it leads a process group that its steps are in. */
   readonly worker: number
-  /** Resolves when that step, `Main cluster` or `Post cluster`, has printed a line that matches; rejects when it ended without. */
-  line(step: string, pattern: RegExp): Promise<void>
+  /** Resolves when that step, `Main cluster` or `Post cluster`, has printed a line that matches; rejects when it ended without, and when it has not come by then (10 minutes). */
+  line(step: string, pattern: RegExp, timeoutMs?: number): Promise<void>
   /** Process id of a step that runs. */
   pid(step: string): number
   /** As a person or a newer run cancels it. */
@@ -76,6 +76,30 @@ export type WorkerMessage =
 
 const worker = fileURLToPath(new URL('runner-worker.ts', import.meta.url))
 
+/** No phase of a cluster's life takes longer. */
+const lineMs = 600_000
+
+/** Workers that have not ended. */
+const running = new Set<ChildProcess>()
+
+/**
+ * For `afterEach`: a test that failed or timed out in the middle of a job has nobody who waits for it. SIGKILL to each worker's group: the worker and its steps. What those
+ * have put into groups of their own goes as after a runner that died: with the next run.
+ */
+export async function endJobs(): Promise<void> {
+  await Promise.all(
+    [...running].map(async (child) => {
+      const gone = new Promise((resolve) => child.once('exit', resolve))
+      try {
+        process.kill(-(child.pid ?? 0), 'SIGKILL')
+      } catch {
+        // It has just ended.
+      }
+      await gone
+    }),
+  )
+}
+
 export function startJob(job: RunnerJob): RunningJob {
   for (const part of ['home', 'temp', 'tools', 'workspace', 'files']) {
     mkdirSync(path.join(job.folder, part), { recursive: true })
@@ -84,6 +108,8 @@ export function startJob(job: RunnerJob): RunningJob {
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
   const seen: WorkerMessage[] = []
   const watchers = new Set<() => void>()
   let over = false
@@ -95,12 +121,17 @@ export function startJob(job: RunnerJob): RunningJob {
   return {
     worker: child.pid ?? 0,
     done,
-    line: (step, pattern) =>
+    line: (step, pattern, timeoutMs = lineMs) =>
       new Promise((resolve, reject) => {
+        const late = setTimeout(() => {
+          watchers.delete(look)
+          reject(new Error(`${step} has not said ${pattern} within ${timeoutMs / 1000} s:\n${logOf(seen)}`))
+        }, timeoutMs)
         const look = (): void => {
           const found = seen.some((one) => one.type === 'line' && one.step === step && pattern.test(one.line))
           const ended = over || seen.some((one) => one.type === 'ended' && one.step === step)
           if (!found && !ended) return
+          clearTimeout(late)
           watchers.delete(look)
           if (found) resolve()
           else reject(new Error(`${step} ended and never said ${pattern}:\n${logOf(seen)}`))
