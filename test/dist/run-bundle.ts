@@ -10,6 +10,8 @@ export interface BundleOptions {
   /** Where `dist` lies; default is this repository. */
   readonly root?: string
   readonly inputs?: Readonly<Record<string, string>>
+  /** Files of the workspace by name. */
+  readonly workspace?: Readonly<Record<string, string>>
   readonly state?: Readonly<Record<string, string>>
   readonly env?: Readonly<Record<string, string>>
   /** Programs that alone are on PATH: name -> text of a Node script. Without one of a name there is no such program. */
@@ -49,6 +51,8 @@ export async function runBundle(name: string, options: BundleOptions = {}): Prom
     writeFileSync(path.join(folder, 'bin', program), `#!${process.execPath}\n${text}\n`)
     chmodSync(path.join(folder, 'bin', program), 0o755)
   }
+  for (const [file, text] of Object.entries(options.workspace ?? {}))
+    writeFileSync(path.join(folder, 'workspace', file), text)
   const env: Record<string, string> = {
     PATH: path.join(folder, 'bin'),
     HOME: path.join(folder, 'home'),
