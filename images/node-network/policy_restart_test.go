@@ -8,6 +8,9 @@ import (
 	"github.com/org/k8s-platform/images/node-network/internal/netnstest"
 )
 
+// transactions counts the changes of the kernel's rules.
+const transactions = "node_network_policy_transactions_total"
+
 // TestRulesSurviveTheAgent kills and restarts the agent under traffic that is allowed and
 // traffic that is denied: none of the first may be lost, none of the second may pass.
 func TestRulesSurviveTheAgent(t *testing.T) {
@@ -58,7 +61,6 @@ func TestChangesUnderTrafficLetNothingSlip(t *testing.T) {
 	c.expect("allowed", c.podB, "10.244.1.5", "10.244.2.5")
 	allowed := netnstest.StartStream(c.podB, "10.244.1.5", "10.244.2.5")
 	denied := netnstest.StartFlood(podC, "10.244.1.5")
-	const transactions = "node_network_policy_transactions_total"
 	before := a.metric(transactions)
 	for i := range 200 {
 		written := a.metric(transactions)

@@ -44,17 +44,17 @@ export const changeDrills: readonly PolicyDrill[] = [
   },
   {
     name: 'label of a pod set and removed',
-    expected: 'followed, both ways (the issue wants a second; 5 s are an error)',
+    expected: 'followed, both ways, by every dial from 5 s after the API’s answer on at the latest',
     run: podLabelFollowed,
   },
   {
     name: 'label of a namespace set and removed',
-    expected: 'followed, both ways (the issue wants a second; 5 s are an error)',
+    expected: 'followed, both ways, by every dial from 5 s after the API’s answer on at the latest',
     run: namespaceLabelFollowed,
   },
   {
     name: 'policy created and deleted',
-    expected: 'denied, then allowed again (the issue wants a second; 5 s are an error)',
+    expected: 'denied, then allowed again, by every dial from 5 s after the API’s answer on at the latest',
     run: policyFollowed,
   },
   {

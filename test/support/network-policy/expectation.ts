@@ -22,7 +22,7 @@ export interface CasePolicy {
 export type Verdict = 'connected' | 'timeout'
 
 /**
- * What no policy can forbid: "a Pod cannot block access to itself", and "traffic to and from the node where a Pod is running is always allowed" (documentation of NetworkPolicy).
+ * What no policy can forbid: a pod reaching itself, and packets between a pod and the node that it runs on (page "Network Policies" of the Kubernetes documentation).
  */
 export const always: readonly string[] = [
   'allow x/a -> x/a:*',
