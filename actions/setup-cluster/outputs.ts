@@ -1,6 +1,6 @@
 import { toolFolders } from '../../src/action/job-cluster.ts'
 import type { ActionContext } from '../../src/action/run.ts'
-import type { SetupResult } from '../../src/cluster/create-cluster.ts'
+import type { SetupResult } from '../../src/cluster/finish-cluster.ts'
 import type { contract } from './contract.ts'
 
 type Contract = typeof contract

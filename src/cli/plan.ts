@@ -1,4 +1,4 @@
-import { requestKey } from '../cluster/create-cluster.ts'
+import { requestKey } from '../cluster/initial-state.ts'
 import { isLeftover } from '../cluster/leftovers.ts'
 import type { ClusterRequest } from '../cluster/provider.ts'
 import { type ClusterState, listStates, readState } from '../cluster/state.ts'

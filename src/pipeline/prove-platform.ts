@@ -1,5 +1,6 @@
 import type { RunSuitesOptions } from '../assert/run-suites.ts'
-import { type SetupOptions, type SetupResult, setupCluster } from '../cluster/create-cluster.ts'
+import { type SetupOptions, setupCluster } from '../cluster/create-cluster.ts'
+import type { SetupResult } from '../cluster/finish-cluster.ts'
 import type { ImageSource } from '../cluster/provider.ts'
 import { findHelm } from '../deploy/find-programs.ts'
 import { installMetricsServer } from '../platform/metrics-server.ts'

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type SetupResult, setupCluster } from '../../src/cluster/create-cluster.ts'
+import { setupCluster } from '../../src/cluster/create-cluster.ts'
+import type { SetupResult } from '../../src/cluster/finish-cluster.ts'
 import { currentOwner } from '../../src/cluster/owner.ts'
 import type { ClusterRequest } from '../../src/cluster/provider.ts'
 import { leaseReasons } from '../../src/cluster/readiness-nodes.ts'
