@@ -3,6 +3,7 @@ import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
+import { currentOwner, livenessOf, type ProcessIdentity } from '../../src/cluster/owner.ts'
 import { toolFromPackages } from '../../src/images/host-tools.ts'
 import { cacheFolder } from '../../src/process/environment.ts'
 import type { Host } from '../../src/process/host.ts'
@@ -100,6 +101,30 @@ export function registryStorage(): string {
   return path.join(cacheFolder(process.env), 'registry', 'docker', 'registry', 'v2')
 }
 
+/** The network of this test, by its bridge; who made it stands in the label. */
+const bridge = 'kp-test-kind'
+const ownerLabel = 'k8s-platform.test-owner'
+
+/**
+ * Why the network `kind` cannot be made for the test; undefined when it can. What a run of it that was killed has left is removed: the network and the containers on it.
+ */
+export async function kindNetworkTaken(host: Pick<Host, 'exec'>): Promise<string | undefined> {
+  const quiet = { quiet: true, timeoutMs: 60_000 } as const
+  const format = `{{index .Options "com.docker.network.bridge.name"}}\t{{index .Labels "${ownerLabel}"}}`
+  const inspect = ['network', 'inspect', '--format', format, 'kind']
+  const { exitCode, stdout } = await host.exec.run('docker', inspect, { ...quiet, allowFailure: true })
+  if (exitCode !== 0) return undefined
+  const [name = '', owner = ''] = stdout.trim().split('\t')
+  if (name !== bridge) return 'Docker has a network `kind` that is not of this test'
+  const liveness = owner === '' ? 'unknown' : await livenessOf(JSON.parse(owner) as ProcessIdentity)
+  if (liveness !== 'dead') return `the network \`kind\` is of another run of this test, which may live: ${owner}`
+  const listed = await host.exec.run('docker', ['ps', '--all', '--quiet', '--filter', 'network=kind'], quiet)
+  const ids = listed.stdout.split('\n').filter((line) => line !== '')
+  if (ids.length > 0) await host.exec.run('docker', ['rm', '--force', '--volumes', ...ids], quiet)
+  await host.exec.run('docker', ['network', 'rm', 'kind'], quiet)
+  return undefined
+}
+
 /**
  * The `kind` network with a bridge of its own, which lets nothing out, and counts what wanted to. Made before kind would make it.
  */
@@ -109,12 +134,13 @@ export async function sealedKindNetwork(host: Host): Promise<{
   rejected(): Promise<{ readonly dns: number; readonly cluster: number; readonly other: number }>
   remove(): Promise<void>
 }> {
-  const bridge = 'kp-test-kind'
   const table = 'kp_test_kind'
   const gateway = '172.30.77.1'
   const option = `com.docker.network.bridge.name=${bridge}`
   const quiet = { quiet: true } as const
-  await host.exec.run('docker', ['network', 'create', '--opt', option, '--subnet', '172.30.77.0/24', 'kind'], quiet)
+  const owner = JSON.stringify(await currentOwner({ pid: process.pid, kind: 'person' }))
+  const create = ['network', 'create', '--opt', option, '--label', `${ownerLabel}=${owner}`]
+  await host.exec.run('docker', [...create, '--subnet', '172.30.77.0/24', 'kind'], quiet)
   const rules = `add table inet ${table}
 delete table inet ${table}
 table inet ${table} {
