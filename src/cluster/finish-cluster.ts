@@ -7,6 +7,7 @@ import { installKubectl } from './kubectl.ts'
 import type { Made, Making } from './making.ts'
 import { clusterNodes } from './nodes.ts'
 import type { Cluster } from './provider.ts'
+import { apiReady } from './readiness.ts'
 import { dnsImage } from './readiness-dns.ts'
 import { registryAnswers } from './registry.ts'
 import type { ClusterState } from './state.ts'
@@ -34,6 +35,8 @@ export async function finishCluster(
   const { kubeconfig, context, name } = journal.state
   host.log.debug(`cluster ${name} has a kubeconfig`)
   const kubernetes = await createKubernetes(host, { kubeconfig, context })
+  // Nodes that were just started again, as after a reboot, refuse connections for some seconds.
+  await apiReady(host, kubernetes, Math.max(1, deadline - host.clock.monotonic()))
   // Whoever is told of the API may ask at once for host ports and registry.
   const kubernetesVersion = await serverFacts(kubernetes, journal.state)
   await onKubeconfig?.(kubeconfig, context, made.published)

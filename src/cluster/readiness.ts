@@ -78,7 +78,8 @@ async function explained(kubernetes: Kubernetes, first: unknown, others: readonl
   })
 }
 
-async function apiReady(host: Host, kubernetes: Kubernetes, timeoutMs: number): Promise<void> {
+/** Waits until the API server says of itself that it is ready; after a reboot it takes its time. */
+export async function apiReady(host: Host, kubernetes: Kubernetes, timeoutMs: number): Promise<void> {
   await waitFor(host, 'the API server', () => kubernetes.raw('/readyz', { timeoutMs: 5_000 }), {
     timeoutMs,
     intervalMs: 200,
