@@ -76,10 +76,16 @@ function ruleOf(permission: Permission): object {
 
 /** For `kubectl apply -f -`. */
 export function renderRbac(options: RbacOptions): string {
-  return rbacObjects(options)
-    .map((object) => stringify(object))
-    .join('---\n')
+  const objects = rbacObjects(options).map((object) => stringify(object))
+  return [...(options.suites.includes('readiness') ? [webhookRights] : []), objects.join('---\n')].join('')
 }
+
+/** What no manifest can know: which webhooks a cluster has. */
+const webhookRights = `# Where the cluster has admission webhooks, R3.webhooks is inconclusive without more, to be added by hand:
+# - list endpointslices.discovery.k8s.io in the namespace of each webhook's Service,
+# - create, in the namespace default, one of the kinds that the webhook watches, such as pods; only dry-runs are made,
+# - get customresourcedefinitions.apiextensions.k8s.io, where it watches custom resources.
+`
 
 const placeNames: Readonly<Record<Place, string>> = {
   cluster: 'the cluster',

@@ -37,7 +37,7 @@ function sharedKubeconfig(): string {
 }
 
 /** `R4.stored: reason`, the red checks only, by id. */
-export function redOf(record: RunRecord): Record<string, string> {
+export function redOf(record: Pick<RunRecord, 'checks'>): Record<string, string> {
   const red = record.checks.filter((check) => check.verdict === 'fail' || check.verdict === 'inconclusive')
   return Object.fromEntries(red.map((check) => [check.id, `${check.verdict}: ${check.reason}`]))
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse, stringify } from 'yaml'
-import { type Permission, permissions } from '../../src/assert/permissions.ts'
+import { ownNamespacePermissions, type Permission, permissions, type SuiteName } from '../../src/assert/permissions.ts'
 import { rbacName } from '../../src/assert/rbac.ts'
 import type { DrillCluster } from '../e2e/cluster-fixture.ts'
 import { kubectl } from './plain-app.ts'
@@ -17,28 +17,61 @@ export async function accountKubeconfig(cluster: DrillCluster, probeNamespace: s
   return file
 }
 
-/** The rights without one rule, and what a check must then say: the missing verb and resource, by name. */
+/** The rights without one verb on one resource, and how that must be told. */
 export interface MissingRight {
   readonly title: string
-  readonly suite: Permission['suites'][number]
+  readonly suite: SuiteName
   readonly left: readonly Permission[]
+  readonly verb: string
+  readonly resource: string
+  /** A check says `may not list pods in …`, and is inconclusive. */
   readonly reason: RegExp
+  /** What is told of it where no check is concerned. */
+  readonly logged: RegExp
 }
 
-/** For every rule and resource of the table: all the others. */
-export function missingRights(): MissingRight[] {
-  return permissions.flatMap((permission, at) =>
-    permission.resources.map((resource) => {
-      const rest = permission.resources.filter((other) => other !== resource)
-      const kind = permission.group === '' ? resource : `${resource}\\.${permission.group.replaceAll('.', '\\.')}`
-      return {
-        title: `${permission.verbs.join(', ')} ${resource} in ${permission.place}`,
-        suite: permission.suites[0] ?? 'readiness',
-        left: permissions.flatMap((other, i) =>
-          i !== at ? [other] : rest.length === 0 ? [] : [{ ...other, resources: rest }],
-        ),
-        reason: new RegExp(`may not (${permission.verbs.join('|')}) ${kind} in `),
-      }
-    }),
-  )
+/** Verbs that a healthy cluster of any version gives no reason to use; each is named with what does. */
+const unused: Readonly<Record<string, string>> = {
+  'watch leases.coordination.k8s.io in kube-node-lease':
+    'only a lease that is stale is watched: R1.lease in the drill of a stopped node',
 }
+
+/** Of one resource not every verb is for every suite: the one that uses this one first. */
+const usedBy: Readonly<Record<string, SuiteName>> = { 'get services in probes': 'dns' }
+
+/** For every rule, resource and verb of the table: all the others. */
+export function missingRights(): MissingRight[] {
+  return permissions
+    .flatMap((permission, at) =>
+      permission.resources.flatMap((resource) =>
+        permission.verbs.map((verb) => missingRight(permission, at, resource, verb)),
+      ),
+    )
+    .filter(({ title }) => unused[title] === undefined)
+}
+
+function missingRight(permission: Permission, at: number, resource: string, verb: string): MissingRight {
+  const { group, place, resources, suites, verbs } = permission
+  const suffix = group === '' ? '' : `.${group}`
+  const title = `${verb} ${resource}${suffix} in ${place}`
+  const own = [
+    { ...permission, resources: resources.filter((other) => other !== resource) },
+    { ...permission, resources: [resource], verbs: verbs.filter((other) => other !== verb) },
+  ].filter((one) => one.resources.length > 0 && one.verbs.length > 0)
+  const kind = `${resource}${suffix}`.replaceAll('.', '\\.')
+  return {
+    title,
+    suite: usedBy[title] ?? suites[0] ?? 'readiness',
+    left: permissions.flatMap((other, i) => (i === at ? own : [other])),
+    verb,
+    resource,
+    reason: new RegExp(`may not ${verb} ${kind} in `),
+    logged: new RegExp(`cannot ${verb} resource "${resource}"`),
+  }
+}
+
+/** What an account needs that is given no probe namespace: its rights there are rights everywhere. */
+export const ownNamespaceRights: readonly Permission[] = [
+  ...permissions.map((one) => (one.place === 'probes' ? { ...one, place: 'cluster' as const } : one)),
+  ...ownNamespacePermissions,
+]

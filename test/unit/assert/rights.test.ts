@@ -56,6 +56,12 @@ describe('rights', () => {
     const text = renderRbac({ ...place, suites: ['vote-flow'] })
     expect(text).toContain('pod-security.kubernetes.io/enforce: restricted')
     expect(text).toMatch(/resourceNames:\n\s+- k8s-platform-host-ports/)
+    expect(text).not.toContain('#')
+    // What only some clusters need is a comment: it cannot be known what their webhooks watch.
+    const more = renderRbac({ ...place, suites: ['readiness'] })
+    expect(more).toMatch(
+      /^# Where the cluster has admission webhooks, R3\.webhooks [^\n]*\n(# [^\n]*\n)+apiVersion: v1\n/,
+    )
     const none: readonly Permission[] = []
     expect(rbacObjects({ ...place, suites: ['dns'], permissions: none }).map((one) => one.kind)).toEqual([
       'Namespace',
