@@ -1,49 +1,80 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type FaultResult, faultResultsFile, faultSections } from '../test/support/fault-results.ts'
+import type { FaultRow } from '../test/support/prove-fault.ts'
 import { repositoryRoot } from './repository.ts'
 
 /** Where a nightly run writes; any other run writes beside its reports, as it has tried only a part. */
 const committed = path.join(repositoryRoot, 'docs', 'reliability.md')
 
 /** Writes the table of what was broken and what was seen. Returns the file, or undefined where no drill ran. */
-export function renderReliability(options: { nightly: boolean; date: string }): string | undefined {
+export async function renderReliability(options: { nightly: boolean; date: string }): Promise<string | undefined> {
   if (!existsSync(faultResultsFile)) return undefined
   const results = readFileSync(faultResultsFile, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as FaultResult)
   const file = options.nightly ? committed : path.join(path.dirname(faultResultsFile), 'reliability.md')
-  writeFileSync(file, reliabilityPage(results, options.date))
+  // Only the nightly run has all of them; and no other run needs what the tables import.
+  const due = options.nightly ? (await import('../test/support/committed-drills.ts')).committedDrills() : []
+  writeFileSync(file, reliabilityPage(results, options.date, due))
   return file
 }
 
-/** The page: one table per section, rows as they ran. A drill tried again shows its last result. */
-export function reliabilityPage(results: readonly FaultResult[], date: string): string {
-  const last = new Map(results.map((result) => [`${result.section}\n${result.fault}`, result]))
-  const held = [...last.values()].filter((result) => result.held).length
+/** The page: one table per section, rows as they ran, and after them those of `due` that did not run. */
+export function reliabilityPage(results: readonly FaultResult[], date: string, due: readonly FaultRow[] = []): string {
+  const ran = Map.groupBy(results, keyOf)
+  const missing = due.filter((row) => !ran.has(keyOf(row)))
+  const rows = [...ran.values()].map(verdictOf)
+  const held = rows.filter((row) => row.held).length
+  const absent = missing.length === 0 ? '' : ` ${missing.length} did not run.`
   const lines = [
     '# Reliability: what was broken, and what was seen',
     '',
-    `Written by \`npm run test:nightly\` on ${date}; do not edit. ${held} of ${last.size} drills held. What each drill must show was committed before it ran.`,
+    `Written by \`npm run test:nightly\` on ${date}; do not edit. ${held} of ${rows.length + missing.length} drills held.${absent} What each drill must show was committed before it ran.`,
   ]
   for (const section of faultSections) {
-    const rows = [...last.values()].filter((result) => result.section === section)
-    if (rows.length === 0) continue
+    const cells = [
+      ...rows
+        .filter((row) => row.section === section)
+        .map((row) => [row.fault, row.expected, row.seen, row.held ? 'yes' : '**no**']),
+      ...missing
+        .filter((row) => row.section === section)
+        .map((row) => [row.fault, row.expected, 'nothing', '**did not run**']),
+    ]
+    if (cells.length === 0) continue
     lines.push(
       '',
       `## ${section[0]?.toUpperCase()}${section.slice(1)}`,
       '',
       '| broken | must show | seen | held |',
       '|---|---|---|---|',
-    )
-    lines.push(
-      ...rows.map(
-        (row) => `| ${[row.fault, row.expected, row.seen].map(cell).join(' | ')} | ${row.held ? 'yes' : '**no**'} |`,
+      ...cells.map(
+        ([fault = '', expected = '', seen = '', verdict = '']) =>
+          `| ${[fault, expected, seen].map(cell).join(' | ')} | ${verdict} |`,
       ),
     )
   }
   return `${lines.join('\n')}\n`
+}
+
+function keyOf({ section, fault }: FaultRow): string {
+  return `${section}\n${fault}`
+}
+
+/** One row of a drill's tries, of which there is at least one: it held only where every try did. */
+function verdictOf(tries: readonly FaultResult[]): FaultResult {
+  const failed = tries.filter(({ held }) => !held)
+  const last = (failed.length > 0 ? failed : tries).at(-1)
+  if (last === undefined) throw new Error('a drill without a try')
+  const others =
+    failed.length > 0 && failed.length < tries.length
+      ? `; held in ${tries.length - failed.length} of ${tries.length} tries`
+      : ''
+  return {
+    ...last,
+    seen: [...new Set((failed.length > 0 ? failed : [last]).map(({ seen }) => seen))].join('; ') + others,
+  }
 }
 
 /** Text that cannot leave its cell; reasons carry whatever a cluster printed. */

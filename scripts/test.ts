@@ -75,7 +75,10 @@ for (const row of rows) {
   )
 }
 // A part of the steps would write a page with a part of the drills.
-const page = renderReliability({ nightly: nightly && wanted.length === 0, date: new Date().toISOString().slice(0, 10) })
+const page = await renderReliability({
+  nightly: nightly && wanted.length === 0,
+  date: new Date().toISOString().slice(0, 10),
+})
 if (page !== undefined) process.stdout.write(`drills: ${path.relative(repositoryRoot, page)}\n`)
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`)
 process.exit(total.failed === 0 ? 0 : 1)

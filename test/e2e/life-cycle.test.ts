@@ -5,7 +5,8 @@ import { runCli } from '../support/cli.ts'
 import { recordFault } from '../support/fault-results.ts'
 import { clusterJob, type LifeCycleHost, leftOf, lifeCycleHost, surroundings } from '../support/life-cycle.ts'
 import { type Drill, drillName, expectationOf, runDrill } from '../support/life-cycle-drills.ts'
-import { nextRunDrills, postDrills, runNextRunDrills, runPostDrill } from '../support/record-drills.ts'
+import { proveFault } from '../support/prove-fault.ts'
+import { nextRunDrills, postDrills, recordRow, runNextRunDrills, runPostDrill } from '../support/record-drills.ts'
 import { endJobs } from '../support/runner.ts'
 
 /** A sample of test/nightly/life-cycle.test.ts: the built action, started, cancelled and killed as by GitHub's runner (test/support/runner.ts). */
@@ -46,23 +47,18 @@ it('a run killed while its nodes are being created is cleaned up by the next, wh
 
 describe('a post step', () => {
   it.each(postDrills.map((drill) => [drill.fault, drill] as const))('%s', async (_name, drill) => {
-    const seen = await runPostDrill(host, drill)
-    recordFault({
-      section: 'life cycle',
-      fault: drill.fault,
-      expected: drill.expected,
-      seen,
-      held: seen === drill.expected,
+    await proveFault(recordRow(drill), async () => {
+      const seen = await runPostDrill(host, drill)
+      return { seen, wrong: seen === drill.expected ? [] : [`${seen} instead of ${drill.expected}`] }
     })
-    expect(seen).toBe(drill.expected)
   })
 })
 
 it('the next run removes what dead runs have on record, keeps what lives or may live, and waits for no dead lock', async () => {
   const seen = await runNextRunDrills(host)
-  for (const { fault, expected } of nextRunDrills) {
-    const fate = seen.get(fault) ?? 'nothing'
-    recordFault({ section: 'life cycle', fault, expected, seen: fate, held: fate === expected })
+  for (const drill of nextRunDrills) {
+    const fate = seen.get(drill.fault) ?? 'nothing'
+    recordFault({ ...recordRow(drill), seen: fate, held: fate === drill.expected })
   }
   expect(Object.fromEntries(seen)).toEqual(
     Object.fromEntries(nextRunDrills.map(({ fault, expected }) => [fault, expected])),

@@ -13,7 +13,8 @@ import {
   strike,
   surroundings,
 } from '../support/life-cycle.ts'
-import { drillName, drillsOf, expectationOf, runDrill, wrongWith } from '../support/life-cycle-drills.ts'
+import { drillName, drillsOf, lifeCycleRow, runDrill, runsToTheEnd, wrongWith } from '../support/life-cycle-drills.ts'
+import { proveFault } from '../support/prove-fault.ts'
 import { endJobs } from '../support/runner.ts'
 
 /** Every fault in every phase of the built action, and what a person may do to the command line. test/e2e/life-cycle.test.ts has the sample, and what is no matter of phases. */
@@ -29,23 +30,21 @@ afterEach(async () => {
   host.remove()
 })
 
+function seenOf(wrong: readonly string[]): string {
+  return wrong.length === 0 ? 'so it was' : wrong.join('; ').slice(0, 400)
+}
+
 function report(fault: string, expected: string, wrong: readonly string[]): void {
-  const seen = wrong.length === 0 ? 'so it was' : wrong.join('; ').slice(0, 400)
-  recordFault({ section: 'life cycle', fault, expected, seen, held: wrong.length === 0 })
+  recordFault({ section: 'life cycle', fault, expected, seen: seenOf(wrong), held: wrong.length === 0 })
   expect(wrong).toEqual([])
 }
 
-/**
- * After these the next run makes its cluster to the end: the most that can be in the way of another of that name, and a removal half done. After the others it is enough
- * that the host is as before: then there is nothing that could make a difference.
- */
-const toTheEnd = new Set(['nodes/step and its programs killed', 'kubeadm/step killed', 'teardown/step killed'])
-
 describe('the matrix of phases and faults', () => {
-  it.each(drillsOf().map((drill) => [drillName(drill), drill] as const))('%s', async (fault, drill) => {
-    const full = toTheEnd.has(`${drill.phase}/${drill.fault}`)
-    const wrong = await runDrill(host, drill, full ? { full } : {})
-    report(fault, `${expectationOf(drill)}${full ? '; the next run is green' : ''}`, wrong)
+  it.each(drillsOf().map((drill) => [drillName(drill), drill] as const))('%s', async (_name, drill) => {
+    await proveFault(lifeCycleRow(drill), async () => {
+      const wrong = await runDrill(host, drill, runsToTheEnd(drill) ? { full: true } : {})
+      return { seen: seenOf(wrong), wrong }
+    })
   })
 })
 

@@ -1,3 +1,5 @@
+import type { FaultRow } from './prove-fault.ts'
+
 /**
  * For each fault: which checks must be red, with a part of each reason, and which are skipped because they need a red one. Every other check must be green. Committed before
  * anything runs; docs/reliability.md shows it beside what the runs showed. {@link redInUnitTests} names the checks that no fault here turns red.
@@ -141,8 +143,12 @@ export const redInUnitTests: Readonly<Record<string, UnitProof>> = {
   'R4.change': wrongCount,
 }
 
+export function assertionRow(name: FaultName): FaultRow {
+  return { section: 'assertions', fault: name, expected: describeFault(faults[name]) }
+}
+
 /** For people: `red: R2.app, R4.database; skipped: R4.live`. */
-export function describeFault({ red, skipped }: Fault): string {
+function describeFault({ red, skipped }: Fault): string {
   const then = skipped.length === 0 ? '' : `; skipped: ${skipped.join(', ')}`
   return `red: ${Object.keys(red).sort().join(', ')}${then}; all else green`
 }

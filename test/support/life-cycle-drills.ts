@@ -12,6 +12,7 @@ import {
   strike,
   surroundings,
 } from './life-cycle.ts'
+import type { FaultRow } from './prove-fault.ts'
 import type { JobRun, RunnerJob } from './runner.ts'
 
 /** One row of the matrix: where it is hit and how, and what must be true then. */
@@ -43,6 +44,22 @@ export function drillsOf(): Drill[] {
 
 export function drillName({ phase, fault }: Drill): string {
   return `${phases[phase].name}: ${faultMeaning[fault]}`
+}
+
+/**
+ * After these the next run makes its cluster to the end: the most that can be in the way of another of that name, and a removal half done. After the others it is enough
+ * that the host is as before: then there is nothing that could make a difference.
+ */
+const toTheEnd = new Set(['nodes/step and its programs killed', 'kubeadm/step killed', 'teardown/step killed'])
+
+export function runsToTheEnd({ phase, fault }: Drill): boolean {
+  return toTheEnd.has(`${phase}/${fault}`)
+}
+
+/** The row of the matrix. */
+export function lifeCycleRow(drill: Drill): FaultRow {
+  const expected = `${expectationOf(drill)}${runsToTheEnd(drill) ? '; the next run is green' : ''}`
+  return { section: 'life cycle', fault: drillName(drill), expected }
 }
 
 /** Changes to the jobs of a drill. */

@@ -5,6 +5,7 @@ import { ownNamespacePermissions, type Permission, permissions, type SuiteName }
 import { rbacName } from '../../src/assert/rbac.ts'
 import type { DrillCluster } from '../e2e/cluster-fixture.ts'
 import { kubectl } from './plain-app.ts'
+import type { FaultRow } from './prove-fault.ts'
 
 /** A kubeconfig of the account in the probe namespace: the cluster's address, its certificate, and the account's token. */
 export async function accountKubeconfig(cluster: DrillCluster, probeNamespace: string): Promise<string> {
@@ -68,6 +69,12 @@ function missingRight(permission: Permission, at: number, resource: string, verb
     reason: new RegExp(`may not ${verb} ${kind} in `),
     logged: new RegExp(`cannot ${verb} resource "${resource}"`),
   }
+}
+
+/** The row of docs/reliability.md. */
+export function limitedRow({ title, suite }: MissingRight): FaultRow {
+  const expected = `${suite}: told by name, by an inconclusive check or in the log; nothing red`
+  return { section: 'assertions', fault: `an account without: ${title}`, expected }
 }
 
 /** What an account needs that is given no probe namespace: its rights there are rights everywhere. */

@@ -6,6 +6,7 @@ import { currentOwner } from '../../src/cluster/owner.ts'
 import type { ClusterState } from '../../src/cluster/state.ts'
 import { stateOf } from '../unit/cluster/states.ts'
 import { clusterJob, type LifeCycleHost, phases, stateFolder, strike } from './life-cycle.ts'
+import type { FaultRow } from './prove-fault.ts'
 
 /**
  * Records as runs leave them, right and wrong, each with a container of its cluster, that the built action meets: in its post step, or as the next run on the host. No
@@ -123,6 +124,10 @@ export const nextRunDrills: readonly RecordDrill[] = [
   },
   { fault: 'next run: a damaged record', expected: 'kept with a warning', record: () => '{' },
 ]
+
+export function recordRow({ fault, expected }: RecordDrill): FaultRow {
+  return { section: 'life cycle', fault, expected }
+}
 
 /** Runs the post step alone on it: its main fails at once, or only installs tools. */
 export async function runPostDrill(host: LifeCycleHost, drill: PostDrill): Promise<Fate> {

@@ -3,7 +3,7 @@ import type { RunSuitesOptions } from '../../src/assert/run-suites.ts'
 import type { RunRecord } from '../../src/report/record.ts'
 import { type DrillCluster, redOf, skippedFor } from '../e2e/cluster-fixture.ts'
 import { drills } from './drills.ts'
-import { describeFault, type Fault, type FaultName, faults } from './fault-table.ts'
+import { assertionRow, type Fault, type FaultName, faults } from './fault-table.ts'
 import { type Finding, mended, proveFault } from './prove-fault.ts'
 
 /** Breaks, looks, mends; mends also when the look fails. */
@@ -12,7 +12,7 @@ export function runDrill(
   name: FaultName,
   options: Pick<RunSuitesOptions, 'convergeMs'> = {},
 ): Promise<void> {
-  const row = { section: 'assertions', fault: name, expected: describeFault(faults[name]) } as const
+  const row = assertionRow(name)
   return mended(row, (mend) =>
     proveFault(row, async () => {
       await drills[name](cluster, mend)

@@ -5,9 +5,9 @@ import { suiteNames } from '../../src/assert/suites.ts'
 import { createKubernetes } from '../../src/kubernetes/create-kubernetes.ts'
 import type { RunRecord } from '../../src/report/record.ts'
 import { type DrillCluster, redOf } from '../e2e/cluster-fixture.ts'
-import { accountKubeconfig, type MissingRight, ownNamespaceRights } from './limited-account.ts'
+import { accountKubeconfig, limitedRow, type MissingRight, ownNamespaceRights } from './limited-account.ts'
 import { kubectl } from './plain-app.ts'
-import { type FaultRow, type Finding, mended, proveFault } from './prove-fault.ts'
+import { type Finding, mended, proveFault } from './prove-fault.ts'
 import { recordingLogger } from './test-host.ts'
 
 /** Removes an account and all it was given. */
@@ -20,11 +20,6 @@ type LimitedPlace = { readonly namespace: string; readonly probeNamespace: strin
 
 /** The API server's minor version from which on a right is asked for. */
 const neededFrom: Readonly<Record<string, number>> = { 'create pods/exec': 35 }
-
-export function limitedRow({ title, suite }: MissingRight): FaultRow {
-  const expected = `${suite}: told by name, by an inconclusive check or in the log; nothing red`
-  return { section: 'assertions', fault: `an account without: ${title}`, expected }
-}
 
 /**
  * One suite as an account that lacks one verb on one resource: it is told by name, by a check that is inconclusive or, where no check is concerned, in the log; nothing is called

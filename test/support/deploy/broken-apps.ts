@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
+import type { FaultRow } from '../prove-fault.ts'
 
 /** An app that cannot become ready, and what its deployment must say. Stated before anything runs. */
 export interface BrokenApp {
@@ -18,7 +19,7 @@ export function whole({ early, says }: BrokenApp): RegExp {
 }
 
 /** For people. */
-export function expectation(app: BrokenApp): string {
+function expectation(app: BrokenApp): string {
   return `${app.early ? 'given up early' : 'at the deadline'}: \`${app.says.source}\``
 }
 
@@ -211,6 +212,10 @@ export const brokenApps = {
 } as const satisfies Record<string, BrokenApp>
 
 export type BrokenName = keyof typeof brokenApps
+
+export function brokenRow(name: BrokenName): FaultRow {
+  return { section: 'deployments', fault: name, expected: expectation(brokenApps[name]) }
+}
 
 /** What the sample in e2e runs; the nightly matrix runs all. */
 export const sample: readonly BrokenName[] = [

@@ -5,7 +5,7 @@ import { deployRequest } from '../../../src/deploy/deploy-request.ts'
 import { messageOf } from '../../../src/process/errors.ts'
 import type { DrillCluster } from '../../e2e/cluster-fixture.ts'
 import { mended, proveFault } from '../prove-fault.ts'
-import { type BrokenApp, type BrokenName, brokenApps, brokenMs, expectation, whole } from './broken-apps.ts'
+import { type BrokenApp, type BrokenName, brokenApps, brokenMs, brokenRow, whole } from './broken-apps.ts'
 
 /** Deploys one broken app into a namespace of its own and compares what is said; leaves nothing, and does not wait for its end. */
 export async function runBroken(cluster: DrillCluster, name: BrokenName): Promise<void> {
@@ -24,7 +24,7 @@ export async function runBroken(cluster: DrillCluster, name: BrokenName): Promis
     throw new Error('not needed for manifests')
   }
   const tools = { cluster: async () => ({ kubeconfig }), helm: unneeded, kubectl: unneeded, loadImages: unneeded }
-  const row = { section: 'deployments', fault: name, expected: expectation(app) } as const
+  const row = brokenRow(name)
   await mended(row, (mend) =>
     proveFault(row, async () => {
       mend(() => kubernetes.delete({ apiVersion: 'v1', kind: 'Namespace', name: namespace }))

@@ -1,0 +1,28 @@
+import { creationFaults } from './creation-faults.ts'
+import { type BrokenName, brokenApps, brokenRow } from './deploy/broken-apps.ts'
+import { assertionRow, type FaultName, faults } from './fault-table.ts'
+import { drillsOf, lifeCycleRow } from './life-cycle-drills.ts'
+import { limitedRow, missingRights } from './limited-account.ts'
+import { networkPolicyCases } from './network-policy-cases.ts'
+import { changeDrills, firstPacketDrills, policyCaseRow, policyDrillRow } from './network-policy-drills.ts'
+import type { FaultRow } from './prove-fault.ts'
+import { nextRunDrills, postDrills, recordRow } from './record-drills.ts'
+import { creationRow, retryRow } from './run-creation-fault.ts'
+import { killRow, rolloutRow, voteDrills } from './votes/drill-table.ts'
+
+/** Every row that a nightly run must have, of the tables that its tests read: what is missing did not run. Rows of single tests are not in it. */
+export function committedDrills(): FaultRow[] {
+  return [
+    ...(Object.keys(faults) as FaultName[]).map(assertionRow),
+    ...missingRights().map(limitedRow),
+    ...creationFaults.map((entry) => creationRow(entry)),
+    retryRow,
+    ...drillsOf().map(lifeCycleRow),
+    ...[...postDrills, ...nextRunDrills].map(recordRow),
+    killRow(voteDrills.kills),
+    rolloutRow(voteDrills.rollout),
+    ...networkPolicyCases.map(policyCaseRow),
+    ...[...firstPacketDrills, ...changeDrills].map(policyDrillRow),
+    ...(Object.keys(brokenApps) as BrokenName[]).map(brokenRow),
+  ]
+}
