@@ -1,5 +1,6 @@
 import { creationFaults } from './creation-faults.ts'
-import { type BrokenName, brokenApps, brokenRow } from './deploy/broken-apps.ts'
+import { type BrokenName, brokenApps } from './deploy/broken-apps.ts'
+import { brokenRow } from './deploy/run-broken.ts'
 import { assertionRow, type FaultName, faults } from './fault-table.ts'
 import { drillsOf, lifeCycleRow } from './life-cycle-drills.ts'
 import { limitedRow, missingRights } from './limited-account.ts'

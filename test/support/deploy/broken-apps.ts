@@ -1,5 +1,4 @@
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
-import type { FaultRow } from '../prove-fault.ts'
 
 /** An app that cannot become ready, and what its deployment must say. Stated before anything runs. */
 export interface BrokenApp {
@@ -10,17 +9,6 @@ export interface BrokenApp {
   readonly says: RegExp
   /** Given up before the deadline, as waiting cannot help. */
   readonly early: boolean
-}
-
-/** The whole message, but for the release's name before it. */
-export function whole({ early, says }: BrokenApp): RegExp {
-  const start = early ? 'will not become ready \\(given up after \\d+(\\.\\d)? s\\)' : 'not ready after \\d+ s'
-  return new RegExp(`^${start}: (?:${says.source})`)
-}
-
-/** For people. */
-function expectation(app: BrokenApp): string {
-  return `${app.early ? 'given up early' : 'at the deadline'}: \`${app.says.source}\``
 }
 
 /** The deadline; what is given up early stands for 20 s first, unless it is certain. */
@@ -212,10 +200,6 @@ export const brokenApps = {
 } as const satisfies Record<string, BrokenApp>
 
 export type BrokenName = keyof typeof brokenApps
-
-export function brokenRow(name: BrokenName): FaultRow {
-  return { section: 'deployments', fault: name, expected: expectation(brokenApps[name]) }
-}
 
 /** What the sample in e2e runs; the nightly matrix runs all. */
 export const sample: readonly BrokenName[] = [

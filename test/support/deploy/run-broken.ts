@@ -4,8 +4,8 @@ import { deploy } from '../../../src/deploy/deploy.ts'
 import { deployRequest } from '../../../src/deploy/deploy-request.ts'
 import { messageOf } from '../../../src/process/errors.ts'
 import type { DrillCluster } from '../../e2e/cluster-fixture.ts'
-import { mended, proveFault } from '../prove-fault.ts'
-import { type BrokenApp, type BrokenName, brokenApps, brokenMs, brokenRow, whole } from './broken-apps.ts'
+import { type FaultRow, mended, proveFault } from '../prove-fault.ts'
+import { type BrokenApp, type BrokenName, brokenApps, brokenMs } from './broken-apps.ts'
 
 /** Deploys one broken app into a namespace of its own and compares what is said; leaves nothing, and does not wait for its end. */
 export async function runBroken(cluster: DrillCluster, name: BrokenName): Promise<void> {
@@ -34,6 +34,21 @@ export async function runBroken(cluster: DrillCluster, name: BrokenName): Promis
       return { seen: told, wrong: whole(app).test(told) ? [] : [`${told} instead of ${whole(app)}`] }
     }),
   )
+}
+
+/** The whole message, but for the release's name before it. */
+export function whole({ early, says }: BrokenApp): RegExp {
+  const start = early ? 'will not become ready \\(given up after \\d+(\\.\\d)? s\\)' : 'not ready after \\d+ s'
+  return new RegExp(`^${start}: (?:${says.source})`)
+}
+
+/** For people. */
+function expectation(app: BrokenApp): string {
+  return `${app.early ? 'given up early' : 'at the deadline'}: \`${app.says.source}\``
+}
+
+export function brokenRow(name: BrokenName): FaultRow {
+  return { section: 'deployments', fault: name, expected: expectation(brokenApps[name]) }
 }
 
 /** All at once, each result to be awaited by its own test: most of a drill is waiting. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { brokenApps, whole } from '../../support/deploy/broken-apps.ts'
+import { brokenApps } from '../../support/deploy/broken-apps.ts'
+import { whole } from '../../support/deploy/run-broken.ts'
 import type { FaultResult } from '../../support/fault-results.ts'
 import { mended, proveFault } from '../../support/prove-fault.ts'
 
