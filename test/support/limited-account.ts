@@ -1,7 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse, stringify } from 'yaml'
-import { ownNamespacePermissions, type Permission, permissions, type SuiteName } from '../../src/assert/permissions.ts'
+import {
+  ownNamespacePermissions,
+  type Permission,
+  type Place,
+  permissions,
+  type SuiteName,
+} from '../../src/assert/permissions.ts'
 import { rbacName } from '../../src/assert/rbac.ts'
 import type { DrillCluster } from '../e2e/cluster-fixture.ts'
 import { kubectl } from './plain-app.ts'
@@ -25,6 +31,7 @@ export interface MissingRight {
   readonly left: readonly Permission[]
   readonly verb: string
   readonly resource: string
+  readonly place: Place
   /** A check says `may not list pods in …`, and is inconclusive. */
   readonly reason: RegExp
   /** What is told of it where no check is concerned. */
@@ -66,6 +73,7 @@ function missingRight(permission: Permission, at: number, resource: string, verb
     left: permissions.flatMap((other, i) => (i === at ? own : [other])),
     verb,
     resource,
+    place,
     reason: new RegExp(`may not ${verb} ${kind} in `),
     logged: new RegExp(`cannot ${verb} resource "${resource}"`),
   }

@@ -33,7 +33,7 @@ export function runWithout(cluster: DrillCluster, missing: MissingRight, place: 
       mend(() => removeAccount(cluster, rights))
       const objects = rbacObjects(rights).map((object) => stringify(object))
       await kubectl(cluster, ['apply', '-f', '-'], objects.join('---\n'))
-      const stableMs = missing.verb === 'watch' && missing.resource === 'pods' ? watchedMs : 0
+      const stableMs = needsWatch(missing) ? watchedMs : 0
       const { record, lines } = await runAs(cluster, [missing.suite], place, place.probeNamespace, stableMs)
       return findingOf(missing, record, lines, await isNeeded(cluster, missing))
     }),
@@ -87,7 +87,12 @@ export function findingOf(
   }
 }
 
-/** So long that no pod of the test is that old: R5 has to watch. What may not be watched is told at once. */
+/** R5 watches pods of the namespace and of the system, where they have not been as they are for long enough. */
+function needsWatch({ verb, resource, place }: MissingRight): boolean {
+  return verb === 'watch' && resource === 'pods' && place !== 'probes'
+}
+
+/** So long that no pod of the test is that old. What may not be watched is told at once. */
 const watchedMs = 3_600_000
 
 async function runAs(
@@ -99,13 +104,19 @@ async function runAs(
 ): Promise<{ record: RunRecord; lines: readonly string[] }> {
   const kubeconfig = await accountKubeconfig(cluster, home)
   const log = recordingLogger()
-  const host = { ...cluster.host, log }
-  const record = await runSuites(host, {
-    kubernetes: await createKubernetes(host, { kubeconfig }),
-    suites,
-    target: suites.includes('vote-flow') ? 'voting-app' : 'generic',
-    ...place,
-    stableMs,
-  })
-  return { record, lines: log.lines }
+  // Ends the watches that a run leaves behind when one of them was refused.
+  const over = new AbortController()
+  const host = { ...cluster.host, log, signal: AbortSignal.any([cluster.host.signal, over.signal]) }
+  try {
+    const record = await runSuites(host, {
+      kubernetes: await createKubernetes(host, { kubeconfig }),
+      suites,
+      target: suites.includes('vote-flow') ? 'voting-app' : 'generic',
+      ...place,
+      stableMs,
+    })
+    return { record, lines: log.lines }
+  } finally {
+    over.abort()
+  }
 }
