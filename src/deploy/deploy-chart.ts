@@ -64,8 +64,11 @@ export async function deployChart(host: Host, kubernetes: Kubernetes, request: C
     return { object: live, change: applied.changed ? changeOf(applied.before, live) : 'unchanged' }
   })
   const { revision, changed } = applied
-  return { objects, revision, changed, left: [], prune: async () => [], started }
+  return { objects, revision, changed, left: [], prune: nothingToPrune, started }
 }
+
+/** Helm has done so. */
+const nothingToPrune: AppliedObjects['prune'] = async () => ({ removed: [], kept: [] })
 
 /** By what the release before it had in the cluster. */
 function changeOf(before: readonly KubeObject[], live: KubeObject): Change {
@@ -122,5 +125,5 @@ async function plan(
     .map(({ object }) => ({ object, change: 'create' as const }))
   const all: AppliedObject[] = [...checked, ...unjudged]
   const changed = all.some(({ change }) => change !== 'unchanged')
-  return { objects: all, revision: rendered.version, changed, left: [], prune: async () => [] }
+  return { objects: all, revision: rendered.version, changed, left: [], prune: nothingToPrune }
 }

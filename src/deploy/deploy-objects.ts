@@ -12,7 +12,7 @@ import { type Connect, removeNamespaces } from './namespace.ts'
 import { type ScopedObject, settleScopes } from './object-scopes.ts'
 import type { SourcedObject } from './parse-manifests.ts'
 import { prepareNamespaces } from './prepare-namespaces.ts'
-import { leftBehind, pruneObjects } from './prune-objects.ts'
+import { leftBehind, type Pruned, pruneObjects } from './prune-objects.ts'
 
 export interface ObjectsRequest {
   readonly objects: readonly SourcedObject[]
@@ -32,8 +32,8 @@ export interface AppliedObjects {
   readonly changed: boolean
   /** Objects of former deployments that the manifests have no more. */
   readonly left: readonly ObjectRef[]
-  /** Removes those; resolves with what is gone. To be called when the new ones are ready. */
-  readonly prune: (timeoutMs: number) => Promise<readonly ObjectRef[]>
+  /** Removes those. To be called when the new ones are ready. */
+  readonly prune: (timeoutMs: number) => Promise<Pruned>
   /** When it really began, by the host's monotonic clock, where something had to be fetched first. */
   readonly started?: number
 }
@@ -68,7 +68,8 @@ export async function deployObjects(
     object: change === 'unchanged' ? (live ?? object) : object,
     change,
   }))
-  if (request.dryRun) return { objects: planned, revision, changed, left, prune: async () => left }
+  if (request.dryRun)
+    return { objects: planned, revision, changed, left, prune: async () => ({ removed: [], kept: left }) }
 
   tellDrift(host, checked, former?.inputs === inputs)
   const record = (objects: readonly ObjectRef[], digest: string): Promise<void> =>
@@ -78,11 +79,11 @@ export async function deployObjects(
   if (isNew) await record([...refs, ...left], '')
   const objects = await applyObjects(host, kubernetes, checked, options, request.timeoutMs)
   if (isNew) await record([...refs, ...left], inputs)
-  const prune = async (timeoutMs: number): Promise<readonly ObjectRef[]> => {
-    if (left.length === 0) return []
+  const prune = async (timeoutMs: number): Promise<Pruned> => {
+    if (left.length === 0) return { removed: [], kept: [] }
     const { removed, kept } = await pruneObjects(host, kubernetes, left, id, timeoutMs)
     await record([...refs, ...kept.filter((ref) => !refs.some((other) => sameRef(ref, other)))], inputs)
-    return removed
+    return { removed, kept }
   }
   return { objects, revision, changed, left, prune }
 }

@@ -108,12 +108,12 @@ export async function deploy(given: Host, request: DeployRequest, tools: DeployT
     }),
   )
   // Only now: what is new stands, what is old may go.
-  const pruned = request.prune ? await applied.prune(left()) : []
+  const { removed, kept } = request.prune ? await applied.prune(left()) : { removed: [], kept: applied.left }
   return {
     ...result,
-    changed: changed || pruned.length > 0,
-    pruned,
-    left: applied.left.filter((ref) => !pruned.includes(ref)),
+    changed: changed || removed.length > 0,
+    pruned: removed,
+    left: kept,
     urls: await deployedUrls(host, kubernetes, objects),
   }
 }

@@ -12,6 +12,13 @@ import { partOfLabel, sameRef } from './inventory.ts'
 /** What takes everything in it along, or the only copy of somebody's data: a person deletes it, not the lack of a line. */
 const keptKinds = new Set(['Namespace', 'CustomResourceDefinition', 'PersistentVolumeClaim', 'PersistentVolume'])
 
+export interface Pruned {
+  /** Seen gone. */
+  readonly removed: readonly ObjectRef[]
+  /** Ours, and still there. */
+  readonly kept: readonly ObjectRef[]
+}
+
 /** Objects of former deployments that are in the manifests no more. */
 export function leftBehind(former: readonly ObjectRef[], wanted: readonly ObjectRef[]): ObjectRef[] {
   return former.filter((ref) => !wanted.some((other) => sameRef(ref, other)))
@@ -27,7 +34,7 @@ export async function pruneObjects(
   refs: readonly ObjectRef[],
   id: string,
   timeoutMs: number,
-): Promise<{ removed: ObjectRef[]; kept: ObjectRef[] }> {
+): Promise<Pruned> {
   const deadline = host.clock.monotonic() + timeoutMs
   const ending: { readonly ref: ObjectRef; readonly live: KubeObject }[] = []
   const kept: ObjectRef[] = []
