@@ -1,7 +1,7 @@
 import path from 'node:path'
 import type { ImageSource } from '../cluster/provider.ts'
 import { listStates } from '../cluster/state.ts'
-import { deploy } from '../deploy/deploy.ts'
+import { type DeployRequest, deploy } from '../deploy/deploy.ts'
 import { renderDeploymentText } from '../deploy/deploy-report.ts'
 import { deployRequest, deployTools } from '../deploy/deploy-request.ts'
 import type { HelmChoice } from '../deploy/helm-program.ts'
@@ -15,7 +15,17 @@ import { defaultClusterName, type RunCommand, text } from './run-command.ts'
 
 /** Any app onto a cluster of ours by name, or any cluster by kubeconfig. */
 export const deployCommand: RunCommand = async (host, _command, parsed, print) => {
-  const request = deployRequest(host, {
+  const request = deployRequestOf(host, parsed)
+  const cluster = (): Promise<Target> => targetCluster(host, parsed, text(parsed, 'cluster-name') ?? defaultClusterName)
+  const source = async (): Promise<ImageSource> => imageSourceOf(host, parsed, (await cluster()).kubeconfig)
+  const done = await deploy(host, request, deployTools(cluster, source, helmChoice(parsed)))
+  print(renderDeploymentText(done))
+  return exitCodes.ok
+}
+
+/** What the flags ask for. @throws InputError */
+export function deployRequestOf(host: Pick<Host, 'env' | 'log'>, parsed: Parsed): DeployRequest {
+  return deployRequest(host, {
     chart: text(parsed, 'chart'),
     chartVersion: text(parsed, 'chart-version'),
     kustomize: text(parsed, 'kustomize'),
@@ -31,11 +41,6 @@ export const deployCommand: RunCommand = async (host, _command, parsed, print) =
     dryRun: parsed.flags['dry-run'] === true,
     timeoutMs: parseDuration(text(parsed, 'timeout') ?? '5m', '--timeout'),
   })
-  const cluster = (): Promise<Target> => targetCluster(host, parsed, text(parsed, 'cluster-name') ?? defaultClusterName)
-  const source = async (): Promise<ImageSource> => imageSourceOf(host, parsed, (await cluster()).kubeconfig)
-  const done = await deploy(host, request, deployTools(cluster, source, helmChoice(parsed)))
-  print(renderDeploymentText(done))
-  return exitCodes.ok
 }
 
 type Target = Awaited<ReturnType<typeof targetCluster>>

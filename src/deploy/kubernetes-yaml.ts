@@ -46,12 +46,15 @@ export function parseKubernetesYaml(text: string): YamlDocument[] {
       lineCounter: lines,
       customTags: tags,
       prettyErrors: false,
+      // Otherwise it writes to stderr by itself, with text of the document in it.
+      logLevel: 'error',
     })
     documents = 'empty' in parsed ? [] : parsed
   } catch (error) {
     return [{ number: 1, line: 1, content: undefined, problem: { line: 1, text: inOneLine(error) } }]
   }
-  const lineAt = (offset: number): number => lines.linePos(offset).line
+  // Of a text that it gives up at once it knows no line.
+  const lineAt = (offset: number): number => Math.max(1, lines.linePos(offset).line)
   return documents.map((document, index) => {
     const line = lineAt(document.contents?.range?.[0] ?? document.range?.[0] ?? 0)
     const at = { number: index + 1, line }

@@ -25,11 +25,13 @@ export function replaceImages(
       const found: string[] = []
       const containers = (list: readonly Container[]): Container[] =>
         list.map((container) => {
-          const name = fullName(repositoryOf(container.image ?? ''))
+          // What is no container the server refuses, and says so better.
+          if (typeof container?.image !== 'string') return container
+          const name = fullName(repositoryOf(container.image))
           const replacement = replacements.find((entry) => fullName(entry.name) === name)
           if (replacement !== undefined) used.add(replacement.name)
           const image = replacement?.image ?? container.image
-          const digest = digests.get(canonical(image ?? ''))
+          const digest = digests.get(canonical(image))
           if (digest !== undefined) found.push(digest)
           return replacement === undefined ? container : { ...container, image }
         })
@@ -63,13 +65,17 @@ function withAnnotation(metadata: Pod['metadata'], content: string): NonNullable
 function withPod(object: KubeObject, change: (pod: Pod) => Pod): KubeObject {
   const spec = object['spec']
   if (object.kind === 'Pod' && object.apiVersion === 'v1') return { ...object, spec: change({ spec }).spec }
-  if (object.kind === 'CronJob' && spec?.jobTemplate?.spec?.template !== undefined) {
+  if (object.kind === 'CronJob' && isMapping(spec?.jobTemplate?.spec?.template)) {
     const job = spec.jobTemplate
     const template = change(job.spec.template)
     return { ...object, spec: { ...spec, jobTemplate: { ...job, spec: { ...job.spec, template } } } }
   }
   const isTemplate = Array.isArray(spec?.template?.spec?.containers)
   return isTemplate ? { ...object, spec: { ...spec, template: change(spec.template) } } : object
+}
+
+function isMapping(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** `docker.io/library/nginx` of `nginx:1@sha256:…`, without tag and digest. */

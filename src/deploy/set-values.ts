@@ -1,5 +1,5 @@
-import { parse } from 'yaml'
-import { InputError, messageOf, type Problem } from '../process/errors.ts'
+import { parse, YAMLParseError } from 'yaml'
+import { InputError, type Problem } from '../process/errors.ts'
 
 /**
  * Values given one by one, as in `web.replicas=2`: a path of keys, and a YAML scalar. `web.password=fromEnv:PASSWORD` takes the variable's value, as text: so no secret
@@ -57,18 +57,25 @@ function readSetValue(
 ): { readonly value: unknown } | FromVariable | { readonly problem: string } {
   const name = /^fromEnv:(.*)$/.exec(text)?.[1]
   if (name !== undefined) {
+    // Not shown: it may be what somebody took for a secret's place.
+    if (!/^\w+$/.test(name)) return { problem: 'does not name a variable after fromEnv:' }
     const value = Object.hasOwn(env, name) ? env[name] : undefined
     return value === undefined
       ? { problem: `takes variable ${name}, which is not set` }
       : { value, secret: value, variable: name }
   }
   try {
-    const value: unknown = text === '' ? '' : parse(text)
+    const value: unknown = text === '' ? '' : parse(text, { logLevel: 'error' })
     // A list or mapping belongs into a file; text such as `a: b` is meant as it stands.
     return { value: typeof value === 'object' && value !== null ? text : value }
   } catch (error) {
-    return { problem: `has a value that cannot be read: ${messageOf(error).split('\n')[0]}` }
+    return { problem: `has a value that cannot be read: ${reasonOf(error)}` }
   }
+}
+
+/** The parser's own words, without the text that it quotes. */
+function reasonOf(error: unknown): string {
+  return error instanceof YAMLParseError ? error.code.toLowerCase().replaceAll('_', ' ') : 'it is too odd'
 }
 
 function put(values: Record<string, unknown>, keys: readonly string[], value: unknown): string | undefined {

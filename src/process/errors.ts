@@ -1,4 +1,4 @@
-import { printable, quoted } from './printable.ts'
+import { printable, quoted, visible } from './printable.ts'
 
 /**
  * The errors a person is meant to read. Everything a feature throws on purpose is a {@link ToolkitError}: what happened is the message, what to do
@@ -54,9 +54,9 @@ export class InputError extends ToolkitError {
 export function renderProblems(problems: readonly Problem[]): string {
   const lines = problems.map((problem) => {
     const value = problem.value === undefined ? '' : ` (got ${quoted(problem.value)})`
-    const allowed = problem.allowed === undefined ? '' : `; allowed: ${problem.allowed}`
-    const example = problem.example === undefined ? '' : `; example: ${problem.example}`
-    return `${printable(problem.name)}${value} ${problem.problem}${allowed}${example}`
+    const allowed = problem.allowed === undefined ? '' : `; allowed: ${visible(problem.allowed)}`
+    const example = problem.example === undefined ? '' : `; example: ${visible(problem.example)}`
+    return `${printable(problem.name)}${value} ${visible(problem.problem)}${allowed}${example}`
   })
   return lines.length === 1
     ? `${lines[0]}`

@@ -18,6 +18,11 @@ export function printable(text: string): string {
   return text.length <= mostShown && text.isWellFormed() && text.search(unseen) === -1 ? text : quoted(text)
 }
 
+/** Words of a program or parser, which quote what was given: everything visible, lines kept. */
+export function visible(text: string): string {
+  return text.replace(unseen, (character) => (character === '\n' ? character : codePoint(character)))
+}
+
 function withoutCredentials(text: string): string {
   return text.replace(/:\/\/[^\s/?#@]*@/g, '://***@')
 }

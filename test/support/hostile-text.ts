@@ -79,4 +79,4 @@ export function cases(number: number): { numRuns: number } {
 }
 
 /** For tests of generated cases: what the default allows is for single ones. */
-export const patience = process.env['K8S_PLATFORM_NIGHTLY'] ? 1_800_000 : 120_000
+export const patience = process.env['K8S_PLATFORM_NIGHTLY'] ? 1_800_000 : 240_000

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { InputError } from '../../../src/process/errors.ts'
+import { InputError, renderProblems } from '../../../src/process/errors.ts'
 import { nearestName } from '../../../src/process/nearest-name.ts'
 import { printable, quoted } from '../../../src/process/printable.ts'
 
@@ -38,4 +38,10 @@ describe('a value in a message', () => {
 test('the nearest name of a megabyte is none, at once', () => {
   expect(nearestName('x'.repeat(1_000_000), ['cluster-name', 'workers'])).toBeUndefined()
   expect(nearestName('clster-nam', ['cluster-name', 'workers'])).toBe('cluster-name')
+})
+
+test('words that quote what was given show it, and keep their lines', () => {
+  expect(renderProblems([{ name: 'set', problem: 'is odd: \u001b]0;title\u0007\nand \u202eso on' }])).toBe(
+    'set is odd: \\u{1b}]0;title\\u{7}\nand \\u{202e}so on',
+  )
 })
