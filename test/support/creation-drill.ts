@@ -9,6 +9,7 @@ import { teardownCluster } from '../../src/cluster/teardown.ts'
 import { cacheFolder } from '../../src/process/environment.ts'
 import type { Host } from '../../src/process/host.ts'
 import type { Logger } from '../../src/process/log.ts'
+import { leftOf, type Surroundings, surroundings } from './life-cycle.ts'
 import { type FaultRow, type Finding, mended, proveFault } from './prove-fault.ts'
 import { recordingLogger, testHost } from './test-host.ts'
 
@@ -51,7 +52,8 @@ export function proveCreation(
         after: (undo) => mend(async () => undo()),
         afterRemoval: (undo) => void disks.push(undo),
       }
-      mend(() => remove(drill))
+      const before = await surroundings()
+      mend(() => remove(drill, before))
       await plant(drill)
       return look(testHost({ log: watched(triggers), env: drill.env, paths: pathsOf(drill) }), drill)
     }),
@@ -92,11 +94,11 @@ function pathsOf(drill: CreationDrill): Host['paths'] {
   return { ...testHost().paths, cache: cacheFolder(process.env), state: path.join(own, 'state'), temp: own }
 }
 
-async function remove(drill: CreationDrill): Promise<void> {
+async function remove(drill: CreationDrill, before: Surroundings): Promise<void> {
   const cleaner = testHost({ env: process.env as Record<string, string>, paths: pathsOf(drill) })
   await teardownCluster(cleaner, drill.name)
-  const left = drill.docker('ps', '--all', '--quiet', '--filter', 'name=^culprit-')
-  if (left !== '') throw new Error(`containers are left: ${left}`)
+  const left = await leftOf({ folder: drill.folder, cluster: drill.name }, before)
+  if (left.length > 0) throw new Error(`the removal has left ${left.join(', ')}`)
 }
 
 export async function create(host: Host, drill: CreationDrill): Promise<{ readonly attempts: number }> {

@@ -64,28 +64,33 @@ export function fill(folder: string): void {
   }
 }
 
+/** What `refuseNodes` puts before Docker; it becomes the real one for all that it lets through. */
+const refusingDocker = `
+const { existsSync, readFileSync, writeFileSync } = require('node:fs')
+const { real, message, times } = JSON.parse(readFileSync(__dirname + '/refusal.json', 'utf8'))
+const counter = __dirname + '/refused'
+const args = process.argv.slice(2)
+const refused = existsSync(counter) ? Number(readFileSync(counter, 'utf8')) : 0
+const ofNode = args[0] === 'run' && args.some((arg) => arg.includes('io.x-k8s.kind.cluster'))
+if (ofNode && refused < times) {
+  writeFileSync(counter, String(refused + 1))
+  const ports = args.map((arg) => /^--publish=127\\.0\\.0\\.1:(\\d+):/.exec(arg)?.[1])
+  process.stderr.write(message.replaceAll('PORT', () => ports.find((port) => port !== undefined) ?? '') + '\\n')
+  process.exitCode = 125
+} else {
+  process.execve(real, [real, ...args], process.env)
+}
+`
+
 /** A `docker` before the real one that refuses the first nodes, in Docker's words; `PORT` is the port asked for. */
-export function refuseNodes(drill: CreationDrill, message: string, times: number): void {
+export function refuseNodes(drill: Pick<CreationDrill, 'folder' | 'env'>, message: string, times: number): void {
   const folder = path.join(drill.folder, 'bin')
   mkdirSync(folder)
-  const real = execFileSync('which', ['docker'], { encoding: 'utf8' }).trim()
-  writeFileSync(
-    path.join(folder, 'docker'),
-    `#!/bin/sh
-case "$*" in
-run*io.x-k8s.kind.cluster*)
-  count=$(cat '${folder}/count' 2>/dev/null || echo 0)
-  if [ "$count" -lt ${times} ]; then
-    echo $((count + 1)) > '${folder}/count'
-    port=$(printf '%s\\n' "$@" | sed -n 's/^--publish=127.0.0.1:\\([0-9]*\\):.*/\\1/p' | head -n 1)
-    echo '${message}' | sed "s/PORT/$port/" >&2
-    exit 125
-  fi;;
-esac
-exec '${real}' "$@"
-`,
-    { mode: 0o755 },
-  )
+  const real = execFileSync('which', ['docker'], { encoding: 'utf8', env: drill.env }).trim()
+  writeFileSync(path.join(folder, 'refusal.json'), JSON.stringify({ real, message, times }))
+  // Node would warn of `execve` on stderr, as if Docker had.
+  const script = `#!${process.execPath} --no-warnings\n${refusingDocker}`
+  writeFileSync(path.join(folder, 'docker'), script, { mode: 0o755 })
   drill.env['PATH'] = `${folder}:${drill.env['PATH']}`
 }
 

@@ -176,7 +176,7 @@ export async function surroundings(): Promise<Surroundings> {
 }
 
 /** What is left of the cluster: containers, networks, rules, volumes nobody uses, programs, records, temporary files, changed limits. Empty when all is gone. */
-export async function leftOf(host: LifeCycleHost, before: Surroundings): Promise<string[]> {
+export async function leftOf(host: Pick<LifeCycleHost, 'folder' | 'cluster'>, before: Surroundings): Promise<string[]> {
   const now = await surroundings()
   const programs = await linuxPrograms.making(host.cluster)
   return [
