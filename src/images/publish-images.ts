@@ -3,11 +3,13 @@ import { dirname } from 'node:path'
 import { imageIds, pushImage } from '../cluster/docker-images.ts'
 import { manifestDigest } from '../cluster/registry-manifest.ts'
 import { NotReadyError } from '../process/errors.ts'
+import { withFileLock } from '../process/file-lock.ts'
 import type { Host } from '../process/host.ts'
 import { imageFolders } from './folders.ts'
 import { Lane } from './run-graph.ts'
 
 const pushTimeoutMs = 600_000
+const lockTimeoutMs = 900_000
 
 export interface PublishTarget {
   /** Where the host reaches the registry, `127.0.0.1:5000`; plain HTTP. */
@@ -33,11 +35,26 @@ export async function publishImages(
   images: readonly ImageToPublish[],
 ): Promise<{ readonly pushed: readonly string[]; readonly skipped: readonly string[] }> {
   if (images.length === 0) return { pushed: [], skipped: [] }
+  const { published } = imageFolders(host)
+  // All clusters' registries serve one folder: while one takes an image, another answers 500 for it.
+  return withFileLock(
+    host,
+    `${published}.lock`,
+    { timeoutMs: lockTimeoutMs, doing: 'is pushing images into the local registry' },
+    () => publishAlone(host, target, images, published),
+  )
+}
+
+async function publishAlone(
+  host: Host,
+  target: PublishTarget,
+  images: readonly ImageToPublish[],
+  file: string,
+): Promise<{ readonly pushed: readonly string[]; readonly skipped: readonly string[] }> {
   const ids = await imageIds(
     host,
     images.map((image) => image.localTag),
   )
-  const file = imageFolders(host).published
   const known = await readPublished(file)
   const pushed: string[] = []
   const skipped: string[] = []

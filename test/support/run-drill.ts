@@ -23,8 +23,11 @@ export function runDrill(
 
 /** Exactly the red set, each for its reason, exactly the skipped ones, and a run that says so. */
 export function findingOf(fault: Fault, record: RunRecord): Finding {
-  const red = redOf(record)
-  const skipped = skippedFor(record)
+  const { either = {} } = fault
+  const seen = redOf(record)
+  const byChance = Object.entries(seen).filter(([id, reason]) => either[id]?.test(reason))
+  const red = Object.fromEntries(Object.entries(seen).filter(([id]) => !byChance.some(([other]) => other === id)))
+  const skipped = skippedFor(record).filter((id) => byChance.length === 0 || !Object.hasOwn(either, id))
   const ids = Object.keys(red).sort()
   const expected = Object.keys(fault.red).sort()
   const wrong = [
