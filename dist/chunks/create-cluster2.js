@@ -1,1 +1,1 @@
-export{n as setupCluster}from"./create-cluster.js";
+export{t as setupCluster}from"./create-cluster.js";
