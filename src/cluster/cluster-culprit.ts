@@ -1,7 +1,7 @@
 import type { KubeObject } from '../kubernetes/objects.ts'
 import { type Culprit, type Failure, room } from './creation-culprit.ts'
 import { podTrouble } from './culprit.ts'
-import { imageNeverComes } from './never-comes.ts'
+import { imageNeverComes, isOurs } from './never-comes.ts'
 
 // Causes that the API server tells: the cluster is there, and not what it was to be.
 
@@ -62,7 +62,7 @@ export function networkNotStarted({ facts, code }: Failure): Culprit | undefined
 }
 
 export function imageNotPulled({ facts }: Failure): Culprit | undefined {
-  for (const pod of facts.api?.pods ?? []) {
+  for (const pod of (facts.api?.pods ?? []).filter(isOurs)) {
     const found = imageNeverComes(pod)
     if (found === undefined) continue
     return {

@@ -22,8 +22,8 @@ export function imageNeverComes(pod: KubeObject): { readonly image: string; read
   return undefined
 }
 
-/** Pods that the cluster cannot do without, and the gate's own. */
-function isOurs(pod: KubeObject): boolean {
+/** Pods that the cluster cannot do without, and the gate's own: what else a cluster that was there runs is no cause of its not being ready. */
+export function isOurs(pod: KubeObject): boolean {
   return systemNamespaces.includes(pod.metadata.namespace ?? '') || pod.metadata.labels?.[checkLabel] !== undefined
 }
 

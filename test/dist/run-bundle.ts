@@ -45,7 +45,7 @@ const files = {
 
 /** Starts dist/<name>.js as the runner does, in an environment of its own: everything goes in by variables and comes out by files. */
 export async function runBundle(name: string, options: BundleOptions = {}): Promise<BundleRun> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'k8s-platform-dist-'))
+  const folder = mkdtempSync(path.join(tmpdir(), 'k8s-platform-test-dist-'))
   for (const part of ['bin', 'home', 'temp', 'tools', 'workspace']) mkdirSync(path.join(folder, part))
   for (const [program, text] of Object.entries(options.programs ?? {})) {
     writeFileSync(path.join(folder, 'bin', program), `#!${process.execPath}\n${text}\n`)

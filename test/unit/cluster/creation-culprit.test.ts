@@ -231,6 +231,12 @@ describe('the culprit of a failed creation', () => {
     ).toMatch(/^node demo-worker/)
   })
 
+  it('is not what somebody runs in the cluster', () => {
+    const own = pod('shop', missing)
+    const facts = { ...healthy, ...withApi({ pods: [{ ...own, metadata: { ...own.metadata, namespace: 'shop' } }] }) }
+    expect(creationCulprit({ code: 'NOT_READY', text: '', fault: undefined, facts })).toBeUndefined()
+  })
+
   it('is the image that ended the gate early, not the network that had no time yet', () => {
     const facts = {
       ...healthy,
