@@ -21,6 +21,8 @@ export interface PostgresServer {
   remove(): Promise<void>
 }
 
+const DEADLOCK = '40P01'
+const MOST_ATTEMPTS = 5
 const READY_WITHIN_MS = 20_000
 
 /** Makes and starts a server. Rejects, naming the Debian package, where Postgres is not installed. */
@@ -49,7 +51,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     passwordFile: undefined,
   }
   let child: ChildProcess | undefined
-  const query = async (text: string, values: unknown[] = []) => {
+  const queryOnce = async (text: string, values: unknown[]) => {
     const client = new pg.Client({ host: settings.host, port, user: 'postgres', database: 'postgres', connectionTimeoutMillis: 2000 })
     client.on('error', () => {})
     await client.connect()
@@ -57,6 +59,16 @@ export async function startPostgres(): Promise<PostgresServer> {
       return await client.query(text, values)
     } finally {
       await client.end().catch(() => {})
+    }
+  }
+  // Dropping tables that the service is reading may meet it half way: Postgres then gives up one of the two, and whoever it was tries again.
+  const query = async (text: string, values: unknown[] = []) => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await queryOnce(text, values)
+      } catch (error) {
+        if ((error as { code?: string }).code !== DEADLOCK || attempt === MOST_ATTEMPTS) throw error
+      }
     }
   }
   // Each backend is a session of its own, so a signal to the group would miss them.
