@@ -71,7 +71,6 @@ export async function runSuites(host: Host, options: RunSuitesOptions): Promise<
     image: options.probeImage,
   })
   try {
-    early?.begin.catch(() => {})
     if (early !== undefined && suitesOf(options).some((suite) => suitesWithProbes.includes(suite)))
       session.prepare(early.probesReady)
     const late = await early?.begin

@@ -34,6 +34,16 @@ const context: Flag = {
   pattern: { regex: /^[^\s-][^\s]*$/, allowed: 'a name without spaces' },
   description: 'Context in that kubeconfig.',
 }
+/** For commands that work on any cluster. */
+const otherCluster = {
+  kubeconfig: {
+    type: 'string',
+    value: 'FILE',
+    example: 'kubeconfig.yaml',
+    description: 'Another cluster than ours.',
+  },
+  context,
+} as const satisfies Record<string, Flag>
 const installDocker: Flag = { type: 'boolean', description: 'Install and start a Docker engine when there is none.' }
 const verbose: Readonly<Record<string, Flag>> = {
   verbose: { type: 'boolean', description: 'Show every command with its duration.' },
@@ -166,13 +176,7 @@ export const commands = [
     flags: {
       ...spec,
       ...clusterName,
-      kubeconfig: {
-        type: 'string',
-        value: 'FILE',
-        example: 'kubeconfig.yaml',
-        description: 'Another cluster than ours.',
-      },
-      context,
+      ...otherCluster,
       target: {
         type: 'string',
         of: ['voting-app', 'generic'],
@@ -248,13 +252,7 @@ export const commands = [
     summary: 'deploy any app: a chart, a kustomization or manifests, until exactly that is ready',
     flags: {
       ...clusterName,
-      kubeconfig: {
-        type: 'string',
-        value: 'FILE',
-        example: 'kubeconfig.yaml',
-        description: 'Another cluster than ours.',
-      },
-      context,
+      ...otherCluster,
       chart: {
         type: 'string',
         value: 'charts/shop',

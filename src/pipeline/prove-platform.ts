@@ -72,6 +72,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
   let app: Promise<VotingAppDeployment | undefined> | undefined
   let proof: Promise<RunRecord | undefined> | undefined
   const begin = Promise.withResolvers<Pick<RunSuitesOptions, 'urls' | 'expected'>>()
+  // It may be rejected before anybody waits for it, or when nobody ever will.
   begin.promise.catch(() => {})
   const start = (kubeconfig: string, context: string, imagesReady: Promise<void>): void => {
     if (giveUp.signal.aborted) return

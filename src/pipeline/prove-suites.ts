@@ -22,8 +22,6 @@ export async function proveSuites(
   { kubeconfig, context, early, ...options }: ProofOptions,
 ): Promise<RunRecord> {
   const target = { kubeconfig, ...(context === undefined ? {} : { context }) }
-  // As soon as its rejection can be anybody's.
-  early?.begin.catch(() => {})
   return await runSuites(host, {
     ...options,
     ...(early === undefined

@@ -150,6 +150,17 @@ async function builtHost(overrides: Partial<Host> = {}): Promise<Host> {
   return { ...host, paths: { ...host.paths, assets } }
 }
 
+/** Resolves when the first pod is applied. */
+function firstPod(kubernetes: FakeKubernetes): Promise<void> {
+  const started = Promise.withResolvers<void>()
+  const apply = kubernetes.apply
+  kubernetes.apply = async (applied) => {
+    if (applied.kind === 'Pod') started.resolve()
+    return apply(applied)
+  }
+  return started.promise
+}
+
 describe('runSuites', () => {
   const options = { target: 'generic', namespace: 'shop', convergeMs: 30, stableMs: 10 } as const
 
@@ -184,15 +195,10 @@ describe('runSuites', () => {
   it('starts its probes beside the making of the platform, and the checks when that is done', async () => {
     const kubernetes = cluster([node('a', true)])
     const begin = Promise.withResolvers<{ expected: { nodes: number } }>()
-    const started = Promise.withResolvers<void>()
-    const apply = kubernetes.apply
-    kubernetes.apply = async (applied) => {
-      if (applied.kind === 'Pod') started.resolve()
-      return apply(applied)
-    }
+    const started = firstPod(kubernetes)
     const early = { probesReady: Promise.resolve(), begin: begin.promise }
     const running = runSuites(await builtHost(), { ...options, kubernetes, suites: ['readiness'], early })
-    await started.promise
+    await started
     begin.resolve({ expected: { nodes: 2 } })
     const record = await running
     expect(record.checks.find(({ id }) => id === 'R1.nodes')?.reason).toContain('2')
@@ -202,15 +208,10 @@ describe('runSuites', () => {
   it('removes probes that started early when there is no platform to prove', async () => {
     const kubernetes = cluster([node('a', true)])
     const begin = Promise.withResolvers<object>()
-    const started = Promise.withResolvers<void>()
-    const apply = kubernetes.apply
-    kubernetes.apply = async (applied) => {
-      if (applied.kind === 'Pod') started.resolve()
-      return apply(applied)
-    }
+    const started = firstPod(kubernetes)
     const early = { probesReady: Promise.resolve(), begin: begin.promise }
     const running = runSuites(await builtHost(), { ...options, kubernetes, suites: ['dns'], early })
-    await started.promise
+    await started
     begin.reject(new Error('no cluster'))
     await expect(running).rejects.toThrow('no cluster')
     expect(kubernetes.deleted).toEqual([expect.stringMatching(/^Namespace k8s-platform-probe-/)])
