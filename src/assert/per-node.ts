@@ -13,7 +13,7 @@ export interface Survey {
   readonly lost: readonly string[]
 }
 
-/** Sends the same requests to every probe pod, one exec each. */
+/** Sends the same requests to every probe pod. */
 export async function askEverywhere(fleet: Fleet, requests: readonly ProbeRequest[]): Promise<Survey> {
   const results = new Map<Probe, ReadonlyMap<string, ProbeResult>>()
   const lost: string[] = []

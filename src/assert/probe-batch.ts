@@ -21,9 +21,9 @@ export interface ProbeRunner {
   run(requests: readonly ProbeRequest[]): Promise<ProbeResult[]>
 }
 
-/** Requests of different checks that come within this time share one exec. */
+/** Requests of different checks that come within this time share one batch. */
 const gatherMs = 15
-/** A request that may take longer than this has an exec of its own: the others must not wait for it. */
+/** A request that may take longer than this has a batch of its own: the others must not wait for it. */
 const slowMs = 5_000
 const concurrency = 64
 const startupMs = 20_000
@@ -37,7 +37,7 @@ interface Waiting {
 }
 
 /**
- * Gathers the requests of checks that run at the same time into one exec per pod. A request whose record did not come back is sent again (transport only:
+ * Gathers the requests of checks that run at the same time into one batch per pod. A request whose record did not come back is sent again (transport only:
  * whatever a record says is a result and never retried here).
  */
 export function createBatcher(host: Pick<Host, 'log' | 'signal'>, place: string, deliver: Deliver): ProbeRunner {

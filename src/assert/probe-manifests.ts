@@ -1,6 +1,7 @@
 import type { KubeObject } from '../kubernetes/objects.ts'
 import { restrictedContainer, restrictedPod } from '../kubernetes/restricted-pod.ts'
 import { identityPort } from '../probe/serve.ts'
+import { probeFile, serveCommand } from './probe-script.ts'
 
 /** Everything of one run carries this label with the run's nonce. */
 export const runLabel = 'k8s-platform.run'
@@ -72,7 +73,7 @@ export function probeScript(setup: ProbeSetup): KubeObject {
       labels: { [runLabel]: setup.nonce },
       annotations: marks(setup),
     },
-    data: { 'probe.mjs': setup.script },
+    data: { [probeFile.name]: setup.script },
   }
 }
 
@@ -138,7 +139,7 @@ export function probePod(setup: ProbeSetup, name: string, node: string): KubeObj
           name: 'probe',
           image: setup.image,
           imagePullPolicy: 'IfNotPresent',
-          command: ['node', '/probe/probe.mjs', 'serve'],
+          command: [...serveCommand],
           env: [
             { name: 'POD_NAME', ...field('metadata.name') },
             { name: 'NODE_NAME', ...field('spec.nodeName') },
@@ -147,7 +148,7 @@ export function probePod(setup: ProbeSetup, name: string, node: string): KubeObj
           readinessProbe: { tcpSocket: { port: identityPort }, periodSeconds: 1, timeoutSeconds: 2 },
           resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '256Mi' } },
           securityContext: restrictedContainer,
-          volumeMounts: [{ name: 'script', mountPath: '/probe', readOnly: true }],
+          volumeMounts: [{ name: 'script', mountPath: probeFile.folder, readOnly: true }],
         },
       ],
       volumes: [{ name: 'script', configMap: { name: probeName(setup) } }],

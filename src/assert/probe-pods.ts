@@ -20,7 +20,8 @@ import {
   routedServices,
   runLabel,
 } from './probe-manifests.ts'
-import { probeCommand, renderStdin } from './probe-script.ts'
+import { batchesCommand } from './probe-script.ts'
+import { streamedDelivery } from './probe-stream.ts'
 
 export const defaultProbeImage = 'docker.io/library/node:24-bookworm-slim'
 
@@ -48,6 +49,8 @@ export interface FleetOptions {
   readonly setup: ProbeSetup
   /** How long pods on Ready nodes may take, the image pull included. */
   readonly timeoutMs: number
+  /** Ends the programs that answer in the pods. */
+  readonly end: AbortSignal
 }
 
 const podKind = { apiVersion: 'v1', kind: 'Pod' } as const
@@ -105,16 +108,15 @@ export async function startFleet(host: Host, options: FleetOptions): Promise<Fle
         missing.push({ node, reason: ready ? why : `node is not Ready; probe pod: ${why}` })
         return
       }
-      const runner = createBatcher(host, `pod ${pod} on ${node}`, (batch, timeoutMs) =>
-        kubernetes.exec({
-          namespace,
-          pod,
-          container: 'probe',
-          command: probeCommand,
-          stdin: renderStdin(setup.script, batch),
-          timeoutMs,
-        }),
-      )
+      const program = {
+        namespace,
+        pod,
+        container: 'probe',
+        command: batchesCommand,
+        timeoutMs: setup.activeSeconds * 1_000,
+      }
+      const deliver = streamedDelivery((streams) => kubernetes.exec({ ...program, ...streams }), options.end)
+      const runner = createBatcher(host, `pod ${pod} on ${node}`, deliver)
       try {
         const [result] = await runner.run([{ kind: 'hello', id: 'hello', timeoutMs: 2_000 }])
         if (result?.hello?.node !== node) throw new InconclusiveError(`answered as on node "${result?.hello?.node}"`)

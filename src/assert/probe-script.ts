@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { ProbeBatch } from '../probe/protocol.ts'
 import { ToolkitError } from '../process/errors.ts'
 
 /**
@@ -21,10 +20,11 @@ export async function loadProbeScript(assets: string): Promise<string> {
   }
 }
 
-/** How the script is started in a pod: as a module from standard input. */
-export const probeCommand = ['node', '--input-type=module', '-'] as const
+/** Where pods have the script, and its name there. */
+export const probeFile = { folder: '/probe', name: 'probe.mjs' } as const
+const file = `${probeFile.folder}/${probeFile.name}`
 
-/** What goes to standard input: the batch as a literal that no content can break out of, then the script. */
-export function renderStdin(script: string, batch: ProbeBatch): string {
-  return `globalThis.k8sPlatformBatch = JSON.parse(${JSON.stringify(JSON.stringify(batch))});\n${script}\n`
-}
+/** The pod's main process, which tells whoever asks which pod it is. */
+export const serveCommand = ['node', file, 'serve'] as const
+/** What is started beside it to dial from there. */
+export const batchesCommand = ['node', file, 'batches'] as const

@@ -55,10 +55,12 @@ export function startProbeSession(host: Host, options: ProbeSessionOptions): Pro
   const swept = sweep(host, cleanup, place, startedAt)
   let fleet: Promise<Fleet> | undefined
   let end: Promise<unknown> | undefined
+  const over = new AbortController()
   const start = async (): Promise<Fleet> =>
     startFleet(host, {
       kubernetes,
       timeoutMs: options.startMs,
+      end: over.signal,
       setup: {
         ...place,
         image: options.image ?? defaultProbeImage,
@@ -80,6 +82,7 @@ export function startProbeSession(host: Host, options: ProbeSessionOptions): Pro
         .catch(() => {})
     },
     async end() {
+      over.abort()
       end ??= Promise.all([swept, fleet === undefined ? undefined : remove(host, cleanup, fleet, place, () => sent)])
       await end
     },

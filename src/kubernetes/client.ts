@@ -6,7 +6,12 @@ export interface ExecOptions {
   readonly container?: string
   /** argv of the program in the container. */
   readonly command: readonly string[]
-  readonly stdin?: string
+  /** A text, or pieces that are passed on as they come; their end is the end of the file. */
+  readonly stdin?: string | AsyncIterable<string>
+  /** Takes the output piece by piece as it comes; the result's `stdout` is empty then. */
+  readonly onStdout?: (piece: string) => void
+  /** Ends the stream, without a verdict. */
+  readonly signal?: AbortSignal
   readonly timeoutMs: number
 }
 

@@ -43,7 +43,13 @@ export async function execInPod(config: KubeConfig, options: ExecOptions, cancel
     size += data.length
     if (size <= maxOutput) chunks.push(data)
   }
-  const deadline = AbortSignal.any([cancel, deadlineSignal(options.timeoutMs)])
+  const given = options.signal === undefined ? [] : [options.signal]
+  const deadline = AbortSignal.any([cancel, ...given, deadlineSignal(options.timeoutMs)])
+  const decoder = new TextDecoder()
+  const onStdout = (data: Buffer): void => {
+    if (options.onStdout === undefined) keep(stdout, data)
+    else options.onStdout(decoder.decode(data, { stream: true }))
+  }
 
   await new Promise<void>((resolve, reject) => {
     const socket = new WebSocket(url, protocols, socketOptions)
@@ -59,11 +65,11 @@ export async function execInPod(config: KubeConfig, options: ExecOptions, cancel
     if (deadline.aborted) end()
     socket.on('open', () => {
       opened = true
-      if (options.stdin !== undefined) sendStdin(socket, Buffer.from(options.stdin))
+      if (options.stdin !== undefined) passStdin(socket, options.stdin).catch(end)
     })
     socket.on('message', (frame: Buffer) => {
       const data = frame.subarray(1)
-      if (frame[0] === channel.stdout) keep(stdout, data)
+      if (frame[0] === channel.stdout) onStdout(data)
       else if (frame[0] === channel.stderr) keep(stderr, data)
       else if (frame[0] === channel.status) status = verdict(JSON.parse(data.toString('utf8')) as Status, stderr)
     })
@@ -105,9 +111,12 @@ function execError(options: ExecOptions, text: string, cause?: unknown): Toolkit
   return new ToolkitError(`exec in pod ${options.namespace}/${options.pod}: ${text}`, { code: 'EXEC_FAILED', cause })
 }
 
-function sendStdin(socket: WebSocket, data: Buffer): void {
-  for (let offset = 0; offset < data.length; offset += stdinChunk) {
-    socket.send(Buffer.concat([Buffer.from([channel.stdin]), data.subarray(offset, offset + stdinChunk)]))
+async function passStdin(socket: WebSocket, stdin: string | AsyncIterable<string>): Promise<void> {
+  for await (const piece of typeof stdin === 'string' ? [stdin] : stdin) {
+    const data = Buffer.from(piece)
+    for (let offset = 0; offset < data.length; offset += stdinChunk) {
+      socket.send(Buffer.concat([Buffer.from([channel.stdin]), data.subarray(offset, offset + stdinChunk)]))
+    }
   }
   if (socket.protocol === protocols[0]) socket.send(Buffer.from([channel.close, channel.stdin]))
 }

@@ -1,7 +1,7 @@
 /**
  * The script that runs inside probe pods, one file without dependencies. Two uses:
- * - `node probe.js serve`: the identity server, the pod's main process;
- * - `node -` with this file on stdin, preceded by a line that sets `globalThis.k8sPlatformBatch`: runs that batch and prints one line per result,
+ * - `node probe.mjs serve`: the identity server, the pod's main process;
+ * - `node probe.mjs batches`: runs each batch that comes as a line of JSON on standard input, several at once, until that ends. Prints one line per result,
  *   `<nonce> <JSON>`, and last `<nonce> {"end":<number of results>}`. A stream that breaks off therefore never looks whole.
  */
 import type { ProbeBatch } from './protocol.ts'
@@ -9,9 +9,8 @@ import { runBatch } from './run-probe.ts'
 import { serveIdentity } from './serve.ts'
 
 const identity = { pod: process.env['POD_NAME'] ?? '', node: process.env['NODE_NAME'] ?? '' }
-const batch = (globalThis as { k8sPlatformBatch?: ProbeBatch }).k8sPlatformBatch
 
-if (batch !== undefined) {
+async function answer(batch: ProbeBatch): Promise<void> {
   const say = (record: object): void => {
     process.stdout.write(`${batch.nonce} ${JSON.stringify(record)}\n`)
   }
@@ -21,9 +20,19 @@ if (batch !== undefined) {
     say(result)
   })
   say({ end: count })
-} else if (process.argv[2] === 'serve') {
+}
+
+if (process.argv[2] === 'serve') {
   serveIdentity(identity)
+} else if (process.argv[2] === 'batches') {
+  let rest = ''
+  process.stdin.setEncoding('utf8').on('data', (piece: string) => {
+    // Not by node:readline, which also ends lines at characters that JSON holds as they are.
+    const lines = (rest + piece).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) void answer(JSON.parse(line) as ProbeBatch)
+  })
 } else {
-  process.stderr.write('usage: probe.js serve, or a batch on stdin\n')
+  process.stderr.write('usage: probe.mjs serve, or probe.mjs batches\n')
   process.exitCode = 2
 }

@@ -48,15 +48,20 @@ describe('a run that cannot see', () => {
     let killed = false
     const kubernetes: Kubernetes = {
       ...cluster.kubernetes,
-      async exec(options) {
-        const answer = cluster.kubernetes.exec(options)
-        // The first exec to a pod asks who it is; the next asks what the checks want to know.
-        if (options.pod === 'probe-0' && (options.stdin ?? '').includes('\\"kind\\":\\"dns\\"') && !killed) {
-          killed = true
-          const pod = `/api/v1/namespaces/${options.namespace}/pods/${options.pod}?gracePeriodSeconds=0`
-          await cluster.kubernetes.raw(pod, { method: 'DELETE' })
+      exec(options) {
+        const { stdin } = options
+        if (stdin === undefined || typeof stdin === 'string') return cluster.kubernetes.exec(options)
+        async function* killing(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+          for await (const piece of pieces) {
+            yield piece
+            // First a pod is asked who it is; then what the checks want to know.
+            if (options.pod !== 'probe-0' || killed || !piece.includes('"kind":"dns"')) continue
+            killed = true
+            const pod = `/api/v1/namespaces/${options.namespace}/pods/${options.pod}?gracePeriodSeconds=0`
+            await cluster.kubernetes.raw(pod, { method: 'DELETE' })
+          }
         }
-        return answer
+        return cluster.kubernetes.exec({ ...options, stdin: killing(stdin) })
       },
     }
     const record = await runSuites(cluster.host, { ...app, kubernetes, suites: ['dns'] })

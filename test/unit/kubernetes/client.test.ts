@@ -297,6 +297,33 @@ describe('exec in a pod', () => {
     expect(query).toContain('command=cat&command=a+b')
   })
 
+  it('passes on pieces both ways as they come, until it is told to end', async () => {
+    const kubernetes = await serveExec((socket) => {
+      socket.on('message', (data: Buffer) => {
+        // A character of two bytes, cut.
+        const echo = Buffer.concat([data.subarray(1), Buffer.from('é')])
+        for (const piece of [echo.subarray(0, -1), echo.subarray(-1)])
+          socket.send(Buffer.concat([Buffer.from([1]), piece]))
+      })
+    })
+    const end = new AbortController()
+    const heard = Promise.withResolvers<string>()
+    let said = ''
+    async function* pieces(): AsyncGenerator<string> {
+      yield 'one '
+      yield await heard.promise
+      await new Promise(() => {})
+    }
+    const onStdout = (piece: string): void => {
+      said += piece
+      if (said === 'one é') heard.resolve('two ')
+      if (said === 'one étwo é') end.abort()
+    }
+    const result = await kubernetes.exec({ ...options, stdin: pieces(), onStdout, signal: end.signal })
+    expect(said).toBe('one étwo é')
+    expect(result).toEqual({ stdout: '', stderr: '', status: null })
+  })
+
   it('has no verdict when the stream dies: never a success', async () => {
     const kubernetes = await serveExec((socket) => {
       socket.send(frame(1, 'half'))
