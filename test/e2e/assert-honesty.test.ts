@@ -59,9 +59,12 @@ describe('a run that cannot see', () => {
             killed = true
             const pod = `/api/v1/namespaces/${options.namespace}/pods/${options.pod}?gracePeriodSeconds=0`
             await cluster.kubernetes.raw(pod, { method: 'DELETE' })
+            // Its kubelet takes a moment to kill it: what is asked meanwhile comes too late.
+            await answer
           }
         }
-        return cluster.kubernetes.exec({ ...options, stdin: killing(stdin) })
+        const answer = cluster.kubernetes.exec({ ...options, stdin: killing(stdin) })
+        return answer
       },
     }
     const record = await runSuites(cluster.host, { ...app, kubernetes, suites: ['dns'] })
