@@ -7,7 +7,8 @@ import { repositoryRoot } from './repository.ts'
 /**
  * `npm test`: everything, the real cluster included, on this machine. Ends with `N passed, N failed`; what crashes, or runs nothing, counts as failed.
  * `--nightly` adds the full matrices and a machine without an engine, from nothing and back, lets tests with generated input try more of it, and writes
- * docs/reliability.md. Names of steps may be given to run only those.
+ * docs/reliability.md. Names may be given to run only those: a step, or one file of it as `nightly/life-cycle`; results of others are kept then, so that what was red can
+ * be run alone and the page be made of the parts.
  */
 interface Counts {
   passed: number
@@ -16,11 +17,20 @@ interface Counts {
 
 interface Step {
   readonly name: string
-  readonly run: () => Promise<Counts>
+  /** `files`: names of test files to which the step is narrowed; none means all. */
+  readonly run: (files: readonly string[]) => Promise<Counts>
 }
 
 const nightly = process.argv.includes('--nightly')
-const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const wanted = process.argv
+  .slice(2)
+  .filter((argument) => !argument.startsWith('--'))
+  .map((name) => {
+    const [step = '', ...file] = name.split('/')
+    return { name, step, file: file.join('/') }
+  })
+/** Results tell by it which of them were made together. */
+const testRun = new Date().toISOString()
 const goModules = ['images/node-network', 'images/capless-runtime', 'voting-app/worker']
 /** Reports of the last run, for whoever looks into a red one; CI uploads them. */
 const results = path.join(repositoryRoot, 'test-results')
@@ -28,34 +38,40 @@ const results = path.join(repositoryRoot, 'test-results')
 const steps: readonly Step[] = [
   { name: 'check', run: checks },
   // What `npm run check` has of units, contracts and bundles: here every test of theirs counts.
-  { name: 'unit', run: () => vitest('unit') },
+  { name: 'unit', run: (files: readonly string[]) => vitest('unit', files) },
   // The worker's own tests need servers, which the voting app's step starts.
   ...goModules
     .filter((folder) => folder !== 'voting-app/worker')
     .map((folder) => ({ name: folder, run: () => goTest(folder) })),
   { name: 'voting-app', run: votingApp },
-  { name: 'e2e', run: () => vitest('e2e') },
+  { name: 'e2e', run: (files: readonly string[]) => vitest('e2e', files) },
   ...(nightly
     ? [
-        { name: 'nightly', run: () => vitest('nightly') },
+        { name: 'nightly', run: (files: readonly string[]) => vitest('nightly', files) },
         { name: 'bench', run: () => counted('bench.ts', [], /^(\d+) passed, (\d+) failed$/) },
-        { name: 'from-nothing', run: () => vitest('from-nothing') },
+        { name: 'from-nothing', run: (files: readonly string[]) => vitest('from-nothing', files) },
       ]
     : []),
 ]
 
-const selected = steps.filter((step) => wanted.length === 0 || wanted.includes(step.name))
-if (selected.length === 0) {
-  process.stderr.write(`no step of that name; there are: ${steps.map((step) => step.name).join(', ')}\n`)
+const whole = wanted.length === 0
+const unknown = wanted.filter(
+  ({ name, step }) => ![name, step].some((one) => steps.some((known) => known.name === one)),
+)
+if (unknown.length > 0) {
+  const names = unknown.map(({ name }) => name).join(', ')
+  process.stderr.write(`no step ${names}; there are: ${steps.map((step) => step.name).join(', ')}\n`)
   process.exit(2)
 }
-rmSync(results, { recursive: true, force: true })
-mkdirSync(results)
+const selected = steps.filter(({ name }) => whole || wanted.some((one) => one.name === name || one.step === name))
+if (whole) rmSync(results, { recursive: true, force: true })
+mkdirSync(results, { recursive: true })
 const rows: { name: string; counts: Counts; seconds: number }[] = []
 for (const step of selected) {
   process.stdout.write(`\n=== ${step.name}\n`)
   const started = performance.now()
-  const counts = await step.run().catch((error: unknown): Counts => {
+  const files = wanted.filter((one) => one.step === step.name && one.name !== step.name).map(({ file }) => file)
+  const counts = await step.run(files).catch((error: unknown): Counts => {
     process.stdout.write(`${step.name}: ${error instanceof Error ? error.message : String(error)}\n`)
     return { passed: 0, failed: 1 }
   })
@@ -74,20 +90,17 @@ for (const row of rows) {
     `${row.counts.failed === 0 ? 'ok    ' : 'FAILED'}  ${row.name.padEnd(26)}${String(row.counts.passed).padStart(5)} passed ${String(row.counts.failed).padStart(3)} failed ${row.seconds.toFixed(0).padStart(5)} s\n`,
   )
 }
-// A part of the steps would write a page with a part of the drills.
-const page = await renderReliability({
-  nightly: nightly && wanted.length === 0,
-  date: new Date().toISOString().slice(0, 10),
-})
+const page = await renderReliability({ nightly, whole })
 if (page !== undefined) process.stdout.write(`drills: ${path.relative(repositoryRoot, page)}\n`)
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`)
 process.exit(total.failed === 0 ? 0 : 1)
 
-async function vitest(project: string): Promise<Counts> {
+async function vitest(project: string, files: readonly string[]): Promise<Counts> {
   const file = path.join(results, `${project}.json`)
   const code = await run(process.execPath, [
     path.join(repositoryRoot, 'node_modules', 'vitest', 'vitest.mjs'),
     'run',
+    ...files,
     '--project',
     project,
     '--reporter=default',
@@ -181,7 +194,7 @@ function run(
     const child = spawn(command, args, {
       cwd: options.cwd ?? repositoryRoot,
       stdio: ['ignore', options.onLine === undefined ? 'inherit' : 'pipe', 'inherit'],
-      env: { ...process.env, K8S_PLATFORM_NIGHTLY: nightly ? '1' : '' },
+      env: { ...process.env, K8S_PLATFORM_NIGHTLY: nightly ? '1' : '', K8S_PLATFORM_TEST_RUN: testRun },
     })
     let rest = ''
     child.stdout?.on('data', (chunk: Buffer) => {

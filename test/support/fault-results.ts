@@ -26,11 +26,24 @@ export interface FaultResult {
   readonly held: boolean
 }
 
-/** JSON lines, one {@link FaultResult} each; `scripts/test.ts` empties it with the rest of `test-results/` and renders it at the end. */
+/** A line of the file. */
+export interface RecordedFault extends FaultResult {
+  /** Of the run of `scripts/test.ts`; empty where a test was run by hand. */
+  readonly run: string
+  /** YYYY-MM-DD, UTC. */
+  readonly date: string
+}
+
+/** JSON lines, one {@link RecordedFault} each; a whole run of `scripts/test.ts` empties it with the rest of `test-results/`, and each renders it at the end. */
 export const faultResultsFile = path.join(repository, 'test-results', 'faults.jsonl')
 
 /** Call it before the expectation that may throw, so that a drill that failed is in the table too. */
 export function recordFault(result: FaultResult): void {
   mkdirSync(path.dirname(faultResultsFile), { recursive: true })
-  appendFileSync(faultResultsFile, `${JSON.stringify(result)}\n`)
+  const recorded: RecordedFault = {
+    ...result,
+    run: process.env['K8S_PLATFORM_TEST_RUN'] ?? '',
+    date: new Date().toISOString().slice(0, 10),
+  }
+  appendFileSync(faultResultsFile, `${JSON.stringify(recorded)}\n`)
 }

@@ -9,13 +9,18 @@ import { missingRights } from '../../support/limited-account.ts'
 import { networkPolicyCases } from '../../support/network-policy-cases.ts'
 import { repository } from '../../support/test-host.ts'
 
-const row = { section: 'votes', fault: 'Redis killed', expected: 'no vote lost', seen: '0 lost', held: true } as const
+const row = {
+  section: 'votes',
+  fault: 'Redis killed',
+  expected: 'no vote lost',
+  seen: '0 lost',
+  held: true,
+  run: 'first',
+  date: '2026-11-21',
+} as const
 
 it('counts what held, in the order of the sections', () => {
-  const page = reliabilityPage(
-    [row, { ...row, section: 'assertions', fault: 'CoreDNS at zero', held: false }],
-    '2026-11-21',
-  )
+  const page = reliabilityPage([row, { ...row, section: 'assertions', fault: 'CoreDNS at zero', held: false }])
   expect(page).toContain('1 of 2 drills held. What')
   expect(page).toContain('| CoreDNS at zero | no vote lost | 0 lost | **no** |')
   expect(page.indexOf('## Assertions')).toBeLessThan(page.indexOf('## Votes'))
@@ -25,19 +30,27 @@ it.each([
   ['before', [{ ...row, held: false, seen: '3 lost' }, row]],
   ['after', [row, { ...row, held: false, seen: '3 lost' }]],
 ])('a drill that failed once has not held, whether %s it held', (_when, tries) => {
-  const page = reliabilityPage(tries, '2026-11-21')
+  const page = reliabilityPage(tries)
   expect(page).toContain('0 of 1 drills held')
   expect(page).toContain('| 3 lost; held in 1 of 2 tries | **no** |')
 })
 
 it('tells each way in which a drill failed', () => {
   const failed = ['3 lost', 'not mended: no Redis', '3 lost'].map((seen) => ({ ...row, seen, held: false }))
-  expect(reliabilityPage(failed, '2026-11-21')).toContain('| 3 lost; not mended: no Redis | **no** |')
+  expect(reliabilityPage(failed)).toContain('| 3 lost; not mended: no Redis | **no** |')
+})
+
+it('a run of a part replaces what it showed before, and only that', () => {
+  const again = { ...row, run: 'second', date: '2026-11-22' }
+  const page = reliabilityPage([{ ...row, held: false, seen: '3 lost' }, { ...row, fault: 'Postgres killed' }, again])
+  expect(page).toContain('on 2026-11-21 and 2026-11-22')
+  expect(page).toContain('2 of 2 drills held')
+  expect(page).not.toContain('3 lost')
 })
 
 it('has a row for each drill that is due and did not run', () => {
   const due = [row, { ...row, fault: 'Postgres killed' }, { ...row, section: 'input', fault: 'a shell' }] as const
-  const page = reliabilityPage([row], '2026-11-21', due)
+  const page = reliabilityPage([row], due)
   expect(page).toContain('1 of 3 drills held. 2 did not run.')
   expect(page).toContain(
     '| Redis killed | no vote lost | 0 lost | yes |\n| Postgres killed | no vote lost | nothing | **did not run** |',
@@ -59,6 +72,6 @@ it('every committed drill has a row of its own, which needs no test runner', asy
 })
 
 it('keeps text of a cluster inside of its cell', () => {
-  const page = reliabilityPage([{ ...row, seen: 'a | b\n## c <script> [x](y)' }], '2026-11-21')
+  const page = reliabilityPage([{ ...row, seen: 'a | b\n## c <script> [x](y)' }])
   expect(page).toContain('| a \\| b \\#\\# c \\<script\\> \\[x\\](y) | yes |')
 })
