@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { parse } from 'yaml'
+import { parseYaml } from '../process/yaml-document.ts'
 
 export interface ConfigPort {
   /** Where it stands: `config.nodes[0].extraPortMappings[1].hostPort`. */
@@ -15,7 +15,7 @@ const anyAddress = '0.0.0.0'
 export async function configPorts(path: string | undefined): Promise<ConfigPort[]> {
   if (path === undefined) return []
   const config: unknown = await readFile(path, 'utf8')
-    .then((text) => parse(text) as unknown)
+    .then((text) => parseYaml(text) as unknown)
     .catch(() => undefined)
   const nodes = listAt(config, 'nodes')
   const allowed = 'a free port'

@@ -1,5 +1,6 @@
-import { parseDocument, stringify } from 'yaml'
+import { stringify } from 'yaml'
 import { InputError, messageOf, type Problem } from '../process/errors.ts'
+import { parseYamlDocument } from '../process/yaml-document.ts'
 import { type KindNode, mergeNodes } from './kind-nodes.ts'
 import type { NodeRequest } from './provider.ts'
 
@@ -60,7 +61,7 @@ export function kindConfig(request: KindConfigRequest): GeneratedKindConfig {
 }
 
 function parseUserConfig(path: string, text: string): Record<string, unknown> {
-  const document = parseDocument(text)
+  const document = parseYamlDocument(text)
   const fault = (problem: string, allowed: string): InputError =>
     new InputError([
       { name: 'config', value: path, problem, allowed, example: `kind: Cluster, apiVersion: ${apiVersion}` },

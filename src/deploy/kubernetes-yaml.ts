@@ -1,4 +1,5 @@
-import { type Document, LineCounter, parseAllDocuments, type ScalarTag, type Tags } from 'yaml'
+import { type Document, LineCounter, type ScalarTag, type Tags } from 'yaml'
+import { parseYamlDocuments } from '../process/yaml-document.ts'
 
 /** One document of a stream, as JSON data, or what is wrong with it. */
 export interface YamlDocument {
@@ -41,7 +42,7 @@ export function parseKubernetesYaml(text: string): YamlDocument[] {
   const lines = new LineCounter()
   let documents: readonly Document[]
   try {
-    const parsed = parseAllDocuments(text, {
+    documents = parseYamlDocuments(text, {
       version: '1.1',
       lineCounter: lines,
       customTags: tags,
@@ -49,7 +50,6 @@ export function parseKubernetesYaml(text: string): YamlDocument[] {
       // Otherwise it writes to stderr by itself, with text of the document in it.
       logLevel: 'error',
     })
-    documents = 'empty' in parsed ? [] : parsed
   } catch (error) {
     return [{ number: 1, line: 1, content: undefined, problem: { line: 1, text: inOneLine(error) } }]
   }
@@ -60,6 +60,8 @@ export function parseKubernetesYaml(text: string): YamlDocument[] {
     const at = { number: index + 1, line }
     const found = document.errors[0] ?? document.warnings[0]
     const problem = found === undefined ? {} : { problem: { line: lineAt(found.pos[0]), text: inOneLine(found) } }
+    // What it holds cannot be known, or not in time.
+    if (found?.code === 'RESOURCE_EXHAUSTION') return { ...at, content: undefined, ...problem }
     try {
       // JSON is what is sent; what cannot be written as JSON, such as an alias inside of its own anchor, cannot be sent.
       return { ...at, content: JSON.parse(JSON.stringify(document.toJS() ?? null)) as unknown, ...problem }

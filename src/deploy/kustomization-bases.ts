@@ -1,7 +1,7 @@
 import { readFile, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { parse } from 'yaml'
 import type { Problem } from '../process/errors.ts'
+import { parseYaml } from '../process/yaml-document.ts'
 import { confinement } from './manifest-files.ts'
 
 /** Names that kustomize takes for its own file. */
@@ -52,7 +52,7 @@ async function entriesOf(folder: string): Promise<string[]> {
 
 function contentOf(text: string): Record<string, unknown> {
   try {
-    const content: unknown = parse(text, { logLevel: 'silent' })
+    const content: unknown = parseYaml(text, { logLevel: 'silent' })
     return typeof content === 'object' && content !== null ? (content as Record<string, unknown>) : {}
   } catch {
     return {}

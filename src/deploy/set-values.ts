@@ -1,5 +1,6 @@
-import { parse, YAMLParseError } from 'yaml'
+import { YAMLParseError } from 'yaml'
 import { InputError, type Problem } from '../process/errors.ts'
+import { parseYaml } from '../process/yaml-document.ts'
 
 /**
  * Values given one by one, as in `web.replicas=2`: a path of keys, and a YAML scalar. `web.password=fromEnv:PASSWORD` takes the variable's value, as text: so no secret
@@ -65,7 +66,7 @@ function readSetValue(
       : { value, secret: value, variable: name }
   }
   try {
-    const value: unknown = text === '' ? '' : parse(text, { logLevel: 'error' })
+    const value: unknown = text === '' ? '' : parseYaml(text)
     // A list or mapping belongs into a file; text such as `a: b` is meant as it stands.
     return { value: typeof value === 'object' && value !== null ? text : value }
   } catch (error) {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { parse } from 'yaml'
 import { messageOf, type Problem } from '../process/errors.ts'
+import { parseYaml } from '../process/yaml-document.ts'
 import { confinement } from './manifest-files.ts'
 
 /** The texts of Helm values files, each a mapping. */
@@ -27,7 +27,7 @@ export async function readValuesFiles(
     }
     try {
       const text = await readFile(file, 'utf8')
-      const content: unknown = parse(text, { logLevel: 'silent' })
+      const content: unknown = parseYaml(text, { logLevel: 'silent' })
       if (content !== null && (typeof content !== 'object' || Array.isArray(content)))
         problems.push(bad('is not a mapping'))
       texts.push(text)

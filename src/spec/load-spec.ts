@@ -1,10 +1,11 @@
 import type { Stats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isNode, LineCounter } from 'yaml'
 import { z } from 'zod'
 import { InputError, messageOf, type Problem } from '../process/errors.ts'
 import { nearestName } from '../process/nearest-name.ts'
 import { printable } from '../process/printable.ts'
+import { parseYamlDocument } from '../process/yaml-document.ts'
 import { type Spec, specSchema } from './schema.ts'
 
 /** Far more than fifty nodes and ten profiles take. */
@@ -46,9 +47,8 @@ async function fileStatus(file: string): Promise<Stats> {
 export function parseSpec(text: string, file: string): LoadedSpec {
   const lines = new LineCounter()
   // Aliases are bounded by the library: a file cannot blow up memory.
-  const document = parseDocument(text, {
+  const document = parseYamlDocument(text, {
     lineCounter: lines,
-    uniqueKeys: true,
     // A key that is a list or a map would become some text of the library's choice, with a warning on stderr.
     stringKeys: true,
     // No tags of YAML 1.1: a `!!set` or `!!omap` is a map to the schema, whose keys it cannot see.

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { parse } from 'yaml'
 import type { Exposure, UrlOf } from '../deploy/node-port-urls.ts'
 import { InputError, messageOf } from '../process/errors.ts'
+import { parseYaml } from '../process/yaml-document.ts'
 import type { ImageReference, PerService } from './services.ts'
 
 /** A user's values file: its text for Helm's judgement, its content for ours. */
@@ -37,7 +37,7 @@ export async function readUserValues(file: string): Promise<UserValues> {
   }
   let content: unknown
   try {
-    content = parse(text) ?? {}
+    content = parseYaml(text) ?? {}
   } catch (error) {
     throw problem(`is not YAML: ${messageOf(error).split('\n')[0]}`, error)
   }
@@ -65,7 +65,7 @@ export async function plannedUrls(
   user: UserValues | undefined,
   urlOf: UrlOf,
 ): Promise<{ vote?: string; result?: string }> {
-  const defaults = parse(await readFile(path.join(chart, 'values.yaml'), 'utf8')) as Record<string, unknown>
+  const defaults = parseYaml(await readFile(path.join(chart, 'values.yaml'), 'utf8')) as Record<string, unknown>
   const url = (service: 'vote' | 'result'): string | undefined => {
     const exposure = { ...exposureIn(defaults, service), ...exposureIn(user?.content ?? {}, service) }
     return urlOf({ type: 'ClusterIP', ...exposure })
