@@ -11,6 +11,7 @@ import { apiReady } from './readiness.ts'
 import { dnsImage } from './readiness-dns.ts'
 import { registryAnswers } from './registry.ts'
 import type { ClusterState } from './state.ts'
+import { withinTime } from './time-left.ts'
 
 const registryMs = 5_000
 
@@ -40,7 +41,9 @@ export async function finishCluster(
   // Whoever is told of the API may ask at once for host ports and registry.
   const kubernetesVersion = await serverFacts(kubernetes, journal.state)
   await onKubeconfig?.(kubeconfig, context, made.published)
-  const nodes = await clusterNodes(host, name, journal.state.network?.name ?? 'kind')
+  const nodes = await withinTime(host, deadline, 'the list of nodes', (bounded) =>
+    clusterNodes(bounded, name, journal.state.network?.name ?? 'kind'),
+  )
   const ready = passGate(host, journal.state, {
     nodes: nodes.map((node) => node.name),
     waitFor: request.waitFor,
@@ -53,7 +56,7 @@ export async function finishCluster(
   // Its images may all have been there: nothing has needed it since it started.
   if (journal.state.registry !== undefined) await registryAnswers(host, journal.state.registry.port, registryMs)
   const kubectl = await host.timings.phase('kubectl', () =>
-    installKubectl(host, supply, request.kubectlVersion, kubernetesVersion),
+    installKubectl(host, supply, request.kubectlVersion, kubernetesVersion, deadline),
   )
   await journal.update({
     phase: 'ready',

@@ -29,6 +29,9 @@ export interface KindPlan {
   readonly record: (facts: KindFacts) => Promise<void>
 }
 
+/** What the time may run out in. */
+export const publishing = 'publishing images into the local registry'
+
 /** What becomes known on the way. */
 export interface KindFacts {
   readonly nodeImage?: string
@@ -63,7 +66,9 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
     timings.phase('node image', () =>
       withinTime(host, plan.deadline, 'the node image', (bounded) => supply.nodeImage(bounded, plan.kubernetesVersion)),
     ),
-    timings.phase('network', () => supply.network(host)),
+    timings.phase('network', () =>
+      withinTime(host, plan.deadline, 'the network', (bounded) => supply.network(bounded)),
+    ),
   ])
   host.log.info(`kind ${tool.version} from ${tool.from}; node image ${nodeImage}; network ${network.name}`)
   await plan.record({
@@ -75,7 +80,11 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
   const registry = await timings.phase('registry', () => localRegistry(host, plan, network))
   // It runs beside the boot; its failure is reported where the images are first needed, or at the end.
   const published =
-    registry === undefined ? Promise.resolve() : timings.phase('publish images', () => supply.publish(host, registry))
+    registry === undefined
+      ? Promise.resolve()
+      : timings.phase('publish images', () =>
+          withinTime(host, plan.deadline, publishing, (bounded) => supply.publish(bounded, registry)),
+        )
   // Without its images the cluster cannot become what was asked for: what is left of the boot is not waited for.
   const stop = new AbortController()
   let unpublished: { readonly error: unknown } | undefined
@@ -130,18 +139,20 @@ async function localRegistry(
     supply.registryImage(bounded),
   )
   const start = (): Promise<LocalRegistry> =>
-    startRegistry(host, {
-      cluster: request.name,
-      network: network.exists ? network.name : undefined,
-      image,
-      runArgs: supply.registryRunArgs,
-      ...(request.registryPort === undefined ? {} : { port: request.registryPort }),
-      ...(supply.registryStorage === undefined ? {} : { storage: supply.registryStorage(host) }),
-    })
+    withinTime(host, plan.deadline, 'the local registry', (bounded) =>
+      startRegistry(bounded, {
+        cluster: request.name,
+        network: network.exists ? network.name : undefined,
+        image,
+        runArgs: supply.registryRunArgs,
+        ...(request.registryPort === undefined ? {} : { port: request.registryPort }),
+        ...(supply.registryStorage === undefined ? {} : { storage: supply.registryStorage(host) }),
+      }),
+    )
   const registry = await start().catch(async (error: unknown) => {
     if (!(error instanceof CommandError && /network \S+ not found/i.test(error.stderr))) throw error
     // A neighbour left the network as its last member between our look and our joining it.
-    await supply.network(host)
+    await withinTime(host, plan.deadline, 'the network', (bounded) => supply.network(bounded))
     return await start()
   })
   await plan.record({ registry })

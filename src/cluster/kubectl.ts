@@ -3,6 +3,7 @@ import type { FoundTool } from '../tools/find-tool.ts'
 import { pinnedTools } from '../tools/pinned-tools.ts'
 import type { ImageSupply } from './image-supply.ts'
 import { minorOf } from './kubernetes-version.ts'
+import { withinTime } from './time-left.ts'
 
 /**
  * Which kubectl fits: `server` is the pinned one of the server's own minor, `none` is none, anything else is taken as it is. undefined for none.
@@ -21,12 +22,16 @@ export function kubectlVersionFor(asked: string, serverVersion: string): string 
   )
 }
 
+/** @param deadline Of the host's monotonic clock; without one the downloads' own limits hold. */
 export async function installKubectl(
   host: Host,
   supply: ImageSupply,
   asked: string,
   serverVersion: string,
+  deadline?: number,
 ): Promise<FoundTool | undefined> {
   const version = kubectlVersionFor(asked, serverVersion)
-  return version === undefined ? undefined : await supply.tool(host, 'kubectl', version)
+  if (version === undefined) return undefined
+  const find = (at: Host): Promise<FoundTool> => supply.tool(at, 'kubectl', version)
+  return deadline === undefined ? find(host) : withinTime(host, deadline, 'kubectl', find)
 }

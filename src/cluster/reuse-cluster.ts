@@ -1,4 +1,5 @@
 import type { Host } from '../process/host.ts'
+import { publishing } from './kind.ts'
 import type { Made, Making } from './making.ts'
 import { startNodes } from './nodes.ts'
 import { raiseLowLimits } from './raise-limits.ts'
@@ -13,13 +14,17 @@ export async function reuseCluster(host: Host, { request, supply, journal, deadl
   )
   // Neither the kernel's limits nor its packet filter outlive a reboot: nodes start only where both are as they were when the cluster was made.
   await raiseLowLimits(host, journal)
-  await host.timings.phase('network', () => supply.network(host))
+  await host.timings.phase('network', () =>
+    withinTime(host, deadline, 'the network', (bounded) => supply.network(bounded)),
+  )
   await host.timings.phase('start nodes', () => startNodes(host, present.name, deadline - host.clock.monotonic()))
   const { registry } = present
   const published =
     registry === undefined
       ? Promise.resolve()
-      : host.timings.phase('publish images', () => supply.publish(host, registry))
+      : host.timings.phase('publish images', () =>
+          withinTime(host, deadline, publishing, (bounded) => supply.publish(bounded, registry)),
+        )
   published.catch(() => {})
   return { kindPath: tool.path, kindVersion: tool.version, published, attempts: 0, reused: true }
 }

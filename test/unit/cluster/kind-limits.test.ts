@@ -5,13 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createKindCluster } from '../../../src/cluster/kind.ts'
+import { installKubectl } from '../../../src/cluster/kubectl.ts'
 import { registrySupply } from '../../../src/cluster/registry-supply.ts'
+import { reuseCluster } from '../../../src/cluster/reuse-cluster.ts'
+import type { StateJournal } from '../../../src/cluster/state-journal.ts'
 import { systemClock } from '../../../src/process/clock.ts'
 import { isCancellation } from '../../../src/process/errors.ts'
 import type { Host } from '../../../src/process/host.ts'
 import { scriptedExec } from '../../support/scripted-exec.ts'
 import { testHost } from '../../support/test-host.ts'
 import { afterwards, planFor, request, supply } from './kind-plan.ts'
+import { stateOf } from './states.ts'
 
 describe('a try that cannot be followed by another', () => {
   const passing = { exitCode: 1, stderr: 'ERROR: could not find a log line that matches "Reached target"' }
@@ -97,6 +101,13 @@ describe('the time-out', () => {
       },
     }
   }
+  const answeringRegistry = async (): Promise<{ port: number; close: () => void }> => {
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'docker-distribution-api-version': 'registry/2.0', connection: 'close' }).end()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return { port: (server.address() as AddressInfo).port, close: () => void server.close() }
+  }
   const limitMs = 1_500
 
   it.each([
@@ -132,5 +143,80 @@ describe('the time-out', () => {
     } finally {
       server.close()
     }
+  })
+
+  /** Ends with the host that it is given, and not before. */
+  const untilEnded = (host: Host): Promise<never> =>
+    new Promise((_resolve, reject) => {
+      host.signal.addEventListener('abort', () => reject(new Error('it was at something')), { once: true })
+    })
+  const hanging = {
+    network: { supply: { network: untilEnded }, registry: false, says: 'the network' },
+    publish: { supply: { publish: untilEnded }, registry: true, says: 'publishing images into the local registry' },
+  } as const
+
+  it.each(Object.values(hanging))('bounds $says', async ({ supply: part, registry, says }) => {
+    const server = await answeringRegistry()
+    try {
+      const exec = scriptedExec([[/^docker run/, 'id\n'], [/^\/opt\/kind create/, ''], ...afterwards])
+      const host = testHost({ exec })
+      const plan = {
+        ...planFor(host),
+        request: { ...request, registry, registryPort: server.port },
+        supply: { ...supply, ...part },
+        deadline: host.clock.monotonic() + limitMs,
+      }
+      const error = await createKindCluster(host, plan)
+        .then(({ published }) => published)
+        .catch((caught: unknown) => caught)
+      expect(error).toMatchObject({ code: 'CLUSTER_TIMEOUT' })
+      expect(String(error)).toContain(`no time was left for ${says}: it was at something`)
+      expect(isCancellation(error)).toBe(false)
+    } finally {
+      server.close()
+    }
+  })
+
+  it('bounds kubectl', async () => {
+    const host = testHost()
+    const hangs = { ...supply, tool: untilEnded }
+    const error = await installKubectl(host, hangs, 'server', '1.36.4', host.clock.monotonic() + limitMs).catch(
+      (caught: unknown) => caught,
+    )
+    expect(error).toMatchObject({ code: 'CLUSTER_TIMEOUT' })
+    expect(String(error)).toContain('no time was left for kubectl: it was at something')
+  })
+
+  it('bounds a registry that starts and never answers', async () => {
+    const server = await silentServer()
+    try {
+      const host = testHost({ exec: scriptedExec([[/^docker run/, 'id\n'], ...afterwards]) })
+      const plan = {
+        ...planFor(host),
+        request: { ...request, registry: true, registryPort: Number(new URL(server.url).port) },
+        deadline: host.clock.monotonic() + limitMs,
+      }
+      const error = await createKindCluster(host, plan).catch((caught: unknown) => caught)
+      expect(error).toMatchObject({ code: 'CLUSTER_TIMEOUT' })
+      expect(String(error)).toContain('no time was left for the local registry: ')
+    } finally {
+      server.close()
+    }
+  })
+
+  it.each([
+    ['the network', { network: untilEnded }],
+    ['publishing images into the local registry', { publish: untilEnded }],
+  ])('bounds %s of a cluster that is there already', async (says, part) => {
+    const host = testHost({ exec: scriptedExec(afterwards) })
+    const state = stateOf({ name: 'demo', registry: { container: 'demo-registry', port: 1 } })
+    // The machine's own limits are nothing of this test's.
+    const journal = { state, update: async () => {} } as unknown as StateJournal
+    const deadline = host.clock.monotonic() + limitMs
+    const error = await reuseCluster(host, { request, supply: { ...supply, ...part }, journal, deadline })
+      .then(({ published }) => published)
+      .catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'CLUSTER_TIMEOUT' })
+    expect(String(error)).toContain(`no time was left for ${says}: it was at something`)
   })
 })
