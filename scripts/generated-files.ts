@@ -3,6 +3,7 @@ import path from 'node:path'
 import { allActions } from '../actions/all-actions.ts'
 import { rightsText } from '../src/assert/rbac.ts'
 import { renderCliReference } from '../src/cli/reference.ts'
+import { permissionTable } from '../src/deploy/rights-table.ts'
 import { variables } from '../src/process/environment.ts'
 import { editorSchema } from '../src/spec/editor-schema.ts'
 import { type Fault, faults, redInUnitTests } from '../test/support/fault-table.ts'
@@ -19,6 +20,10 @@ export async function generatedFiles(root: string = repositoryRoot): Promise<Map
     files.set(readme, renderActionReadme(action, await textOf(path.join(root, readme))))
   }
   files.set(assertionsPage, await assertions(path.join(root, assertionsPage)))
+  files.set(
+    deployPage,
+    withPart(deployPage, (await textOf(path.join(root, deployPage))) ?? '', 'rights', permissionTable()),
+  )
   files.set('docs/cli.md', renderCliReference())
   files.set('docs/environment.md', renderEnvironment())
   files.set('docs/platform.schema.json', `${JSON.stringify(editorSchema(), null, 2)}\n`)
@@ -26,6 +31,7 @@ export async function generatedFiles(root: string = repositoryRoot): Promise<Map
 }
 
 const assertionsPage = 'docs/assertions.md'
+const deployPage = 'docs/deploy.md'
 
 async function assertions(file: string): Promise<string> {
   const page = (await textOf(file)) ?? ''

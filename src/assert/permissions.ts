@@ -1,3 +1,4 @@
+import type { Rule } from '../kubernetes/rbac.ts'
 import type { suites } from '../spec/schema.ts'
 
 export type SuiteName = (typeof suites)[number]
@@ -6,14 +7,9 @@ export type SuiteName = (typeof suites)[number]
 export type Place = 'cluster' | 'app' | 'probes' | 'kube-system' | 'kube-node-lease' | 'default'
 
 /** One rule that an account needs; without it a check of these suites is inconclusive and names what it may not do. */
-export interface Permission {
+export interface Permission extends Rule {
   readonly suites: readonly SuiteName[]
   readonly place: Place
-  /** API group; empty for the core. */
-  readonly group: string
-  readonly resources: readonly string[]
-  readonly verbs: readonly string[]
-  readonly names?: readonly string[]
   /** What for, as the end of "so that …". */
   readonly why: string
 }

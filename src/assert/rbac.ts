@@ -1,5 +1,6 @@
 import { stringify } from 'yaml'
 import type { KubeObject } from '../kubernetes/objects.ts'
+import { boundRole, describeResources } from '../kubernetes/rbac.ts'
 import { ownNamespacePermissions, type Permission, type Place, permissions, permissionsOf } from './permissions.ts'
 
 export interface RbacOptions {
@@ -14,8 +15,6 @@ export interface RbacOptions {
 /** Name of the account, the roles and the bindings. */
 export const rbacName = 'k8s-platform-assert'
 export const defaultProbeNamespace = 'k8s-platform-probes'
-
-const rbac = 'rbac.authorization.k8s.io'
 
 /**
  * A namespace for the probe pods, an account in it, and the rights that the suites need, no more: rights in a namespace are a Role there, so that the account sees no other
@@ -39,39 +38,16 @@ function probeHome(namespace: string): KubeObject[] {
 }
 
 function roleAt(place: Place, granted: readonly Permission[], options: RbacOptions): KubeObject[] {
-  const rules = granted.filter((permission) => permission.place === place).map(ruleOf)
-  const subjects = [{ kind: 'ServiceAccount', name: rbacName, namespace: options.probeNamespace }]
-  const namespace = namespaceOf(place, options)
-  const clusterWide = namespace === undefined
+  const rules = granted.filter((permission) => permission.place === place)
   // Accounts of several probe namespaces have roles in the same places, and two places may be one namespace.
   const name = `${rbacName}-${options.probeNamespace}-${place}`
-  const metadata = { name, ...(clusterWide ? {} : { namespace }) }
-  const kind = clusterWide ? 'ClusterRole' : 'Role'
-  return [
-    { apiVersion: `${rbac}/v1`, kind, metadata, rules },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: `${kind}Binding`,
-      metadata,
-      roleRef: { apiGroup: rbac, kind, name },
-      subjects,
-    },
-  ]
+  return boundRole(name, namespaceOf(place, options), rules, { name: rbacName, namespace: options.probeNamespace })
 }
 
 function namespaceOf(place: Place, options: RbacOptions): string | undefined {
   if (place === 'cluster') return undefined
   if (place === 'app') return options.namespace
   return place === 'probes' ? options.probeNamespace : place
-}
-
-function ruleOf(permission: Permission): object {
-  return {
-    apiGroups: [permission.group],
-    resources: permission.resources,
-    ...(permission.names === undefined ? {} : { resourceNames: permission.names }),
-    verbs: permission.verbs,
-  }
 }
 
 /** For `kubectl apply -f -`. */
@@ -99,11 +75,8 @@ const placeNames: Readonly<Record<Place, string>> = {
 /** The rights as a Markdown table, for the docs. */
 export function permissionTable(granted: readonly Permission[]): string {
   const rows = granted.map((permission) => {
-    const { group, names, resources, suites, verbs, why } = permission
-    const suffix = group === '' ? '' : `.${group}`
-    const named = names === undefined ? '' : ` ${names.map((name) => `\`${name}\``).join(', ')}`
-    const what = resources.map((resource) => `\`${resource}${suffix}\``).join(', ')
-    return `| ${placeNames[permission.place]} | ${what}${named} | ${verbs.join(', ')} | ${suites.join(', ')} | so that ${why} |`
+    const { place, suites, verbs, why } = permission
+    return `| ${placeNames[place]} | ${describeResources(permission)} | ${verbs.join(', ')} | ${suites.join(', ')} | so that ${why} |`
   })
   return ['| in | resource | verbs | suites | why |', '|---|---|---|---|---|', ...rows].join('\n')
 }

@@ -331,6 +331,11 @@ export const commands = [
         description: "Replaces scheme and host of helm's and kubectl's download; digests are checked all the same.",
       },
       'dry-run': { type: 'boolean', description: 'Tell what would change, and change nothing.' },
+      'print-rbac': {
+        type: 'boolean',
+        description:
+          'Print, for kubectl apply, an account with exactly the rights that this deployment needs; ask the cluster about its kinds, and change nothing.',
+      },
       timeout: { type: 'string', value: '5m', description: 'Deadline for applying and becoming ready. Default: 5m.' },
       ...verbose,
     },

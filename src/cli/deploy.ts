@@ -5,6 +5,7 @@ import { type DeployRequest, deploy } from '../deploy/deploy.ts'
 import { renderDeploymentText } from '../deploy/deploy-report.ts'
 import { deployRequest, deployTools } from '../deploy/deploy-request.ts'
 import type { HelmChoice } from '../deploy/helm-program.ts'
+import { renderRights } from '../deploy/print-rights.ts'
 import { chooseImageSource } from '../pipeline/choose-image-source.ts'
 import type { Host } from '../process/host.ts'
 import { parseDuration } from '../spec/duration.ts'
@@ -18,7 +19,12 @@ export const deployCommand: RunCommand = async (host, _command, parsed, print) =
   const request = deployRequestOf(host, parsed)
   const cluster = (): Promise<Target> => targetCluster(host, parsed, text(parsed, 'cluster-name') ?? defaultClusterName)
   const source = async (): Promise<ImageSource> => imageSourceOf(host, parsed, (await cluster()).kubeconfig)
-  const done = await deploy(host, request, deployTools(cluster, source, helmChoice(parsed)))
+  const tools = deployTools(cluster, source, helmChoice(parsed))
+  if (parsed.flags['print-rbac'] === true) {
+    print(await renderRights(host, request, tools))
+    return exitCodes.ok
+  }
+  const done = await deploy(host, request, tools)
   print(renderDeploymentText(done))
   return exitCodes.ok
 }

@@ -8,7 +8,7 @@ import type { AppliedObject } from './apply-objects.ts'
 import { type Change, checkObjects, requestsAtOnce } from './check-objects.ts'
 import type { AppliedObjects } from './deploy-objects.ts'
 import { sameObject } from './drift.ts'
-import { givenValues, type HelmTarget, type HelmUpgrade, helmUpgrade } from './helm.ts'
+import { givenValues, type HelmRelease, type HelmTarget, type HelmUpgrade, helmUpgrade } from './helm.ts'
 import { manifestObjects, releaseRecords } from './helm-record.ts'
 import { inParallel } from './in-parallel.ts'
 import { sameRef } from './inventory.ts'
@@ -37,24 +37,17 @@ export interface ChartRequest {
  * A chart by Helm, without `--wait`: readiness is ours to judge. A release made from the same chart and values that the cluster still holds unchanged is left as it is.
  */
 export async function deployChart(host: Host, kubernetes: Kubernetes, request: ChartRequest): Promise<AppliedObjects> {
-  const { release, content } = request
-  const { chart, version } = content.chart
+  const { chart, version } = request.content.chart
   const namespace = request.namespace.name
-  const upgrade: Omit<HelmUpgrade, 'labels'> = {
-    release,
-    // Absolute, so that no name is read as an option.
-    chart: chart.startsWith('oci://') ? chart : path.resolve(chart),
-    ...(version === undefined ? {} : { version }),
-    values: [...request.valuesFiles, givenValues],
-  }
-  if (request.dryRun) return plan(host, kubernetes, request, upgrade)
+  const upgrade = upgradeOf(request)
+  if (request.dryRun) return plan(host, kubernetes, request)
   const made = request.createNamespace && (await ensureNamespace(kubernetes, namespace))
   const { started, ...applied } = await applyRelease(host, kubernetes, {
     ...request,
     namespace,
     upgrade,
     values: request.setValues,
-    inputs: await digestOfInputs(chart, [version ?? null, request.setValues, content.texts]),
+    inputs: await digestOfInputs(chart, [version ?? null, request.setValues, request.content.texts]),
   }).catch(async (error: unknown) => {
     if (made) await removeUnused(host, request)
     throw error
@@ -65,6 +58,17 @@ export async function deployChart(host: Host, kubernetes: Kubernetes, request: C
   })
   const { revision, changed } = applied
   return { objects, revision, changed, left: [], prune: nothingToPrune, started }
+}
+
+function upgradeOf({ content, release, valuesFiles }: ChartRequest): Omit<HelmUpgrade, 'labels'> {
+  const { chart, version } = content.chart
+  return {
+    release,
+    // Absolute, so that no name is read as an option.
+    chart: chart.startsWith('oci://') ? chart : path.resolve(chart),
+    ...(version === undefined ? {} : { version }),
+    values: [...valuesFiles, givenValues],
+  }
 }
 
 /** Helm has done so. */
@@ -90,27 +94,22 @@ async function removeUnused(host: Host, request: ChartRequest): Promise<void> {
 
 const lookMs = 5_000
 
-async function plan(
-  host: Host,
-  kubernetes: Kubernetes,
-  request: ChartRequest,
-  upgrade: Omit<HelmUpgrade, 'labels'>,
-): Promise<AppliedObjects> {
-  const namespace = request.namespace.name
-  const { kubeconfig, context } = request
+/** What Helm would write now, which the server has been asked about; nothing is changed. */
+export async function renderChart(host: Host, request: ChartRequest): Promise<HelmRelease> {
+  const { kubeconfig, context, namespace } = request
   const target: HelmTarget = {
     helm: await request.helm(),
     kubeconfig,
-    namespace,
+    namespace: namespace.name,
     ...(context === undefined ? {} : { context }),
   }
-  const rendered = await helmUpgrade(
-    host,
-    target,
-    { ...upgrade, labels: {}, dryRun: true },
-    request.setValues,
-    request.timeoutMs,
-  )
+  const upgrade = { ...upgradeOf(request), labels: {}, dryRun: true }
+  return helmUpgrade(host, target, upgrade, request.setValues, request.timeoutMs)
+}
+
+async function plan(host: Host, kubernetes: Kubernetes, request: ChartRequest): Promise<AppliedObjects> {
+  const namespace = request.namespace.name
+  const rendered = await renderChart(host, request)
   const objects = await withScopes(kubernetes, manifestObjects(rendered.manifest, namespace))
   const sources = objects.map((object) => ({ object, at: `chart ${request.content.chart.chart}`, kindIsNew: false }))
   // Helm owns the fields as another manager: taken as ours, so that only real differences count.

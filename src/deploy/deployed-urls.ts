@@ -35,7 +35,7 @@ export async function deployedUrls(
 }
 
 /** Only these are worth asking for nodes and host ports. */
-function isExposed({ apiVersion, kind, ...object }: KubeObject): boolean {
+export function isExposed({ apiVersion, kind, ...object }: KubeObject): boolean {
   return apiVersion === 'v1' && kind === 'Service' && ['NodePort', 'LoadBalancer'].includes(object['spec']?.type)
 }
 

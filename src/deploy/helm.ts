@@ -37,6 +37,8 @@ export interface HelmRelease {
   readonly name: string
   readonly version: number
   readonly manifest: string
+  /** What the chart runs before and after, which is no part of the manifest. */
+  readonly hooks?: readonly { readonly manifest: string }[]
   readonly info: { readonly status: string }
 }
 

@@ -54,6 +54,7 @@ const pairs: readonly (readonly [string, readonly string[], { onlyAction: Reason
       onlyAction: {},
       onlyCommand: {
         'cluster-name': byName,
+        'print-rbac': 'for whoever makes the account that a job is given',
         'image-source': 'a job has registries, or its cluster’s record says where from; a person’s machine is asked',
         verbose,
       },

@@ -1,5 +1,6 @@
 import { creationFaults } from './creation-faults.ts'
 import { type BrokenName, brokenApps } from './deploy/broken-apps.ts'
+import { deployRightRow, missingDeployRights } from './deploy/missing-rights.ts'
 import { brokenRow } from './deploy/run-broken.ts'
 import { assertionRow, type FaultName, faults } from './fault-table.ts'
 import { drillsOf, lifeCycleRow } from './life-cycle-drills.ts'
@@ -25,5 +26,6 @@ export function committedDrills(): FaultRow[] {
     ...networkPolicyCases.map(policyCaseRow),
     ...[...firstPacketDrills, ...changeDrills].map(policyDrillRow),
     ...(Object.keys(brokenApps) as BrokenName[]).map(brokenRow),
+    ...missingDeployRights().map(deployRightRow),
   ]
 }

@@ -13,12 +13,12 @@ import type { DrillCluster } from '../e2e/cluster-fixture.ts'
 import { kubectl } from './plain-app.ts'
 import type { FaultRow } from './prove-fault.ts'
 
-/** A kubeconfig of the account in the probe namespace: the cluster's address, its certificate, and the account's token. */
-export async function accountKubeconfig(cluster: DrillCluster, probeNamespace: string): Promise<string> {
-  const token = await kubectl(cluster, ['create', 'token', rbacName, '-n', probeNamespace, '--duration', '1h'])
+/** A kubeconfig of an account in that namespace: the cluster's address, its certificate, and the account's token. */
+export async function accountKubeconfig(cluster: DrillCluster, namespace: string, account = rbacName): Promise<string> {
+  const token = await kubectl(cluster, ['create', 'token', account, '-n', namespace, '--duration', '1h'])
   const config = parse(readFileSync(cluster.kubeconfig, 'utf8')) as { users: { name: string; user: object }[] }
   config.users = config.users.map(({ name }) => ({ name, user: { token: token.trim() } }))
-  const file = path.join(cluster.host.paths.temp, `${probeNamespace}.kubeconfig`)
+  const file = path.join(cluster.host.paths.temp, `${namespace}.kubeconfig`)
   mkdirSync(path.dirname(file), { recursive: true })
   writeFileSync(file, stringify(config), { mode: 0o600 })
   return file

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { reliabilityPage } from '../../../scripts/render-reliability.ts'
 import { brokenApps } from '../../support/deploy/broken-apps.ts'
+import { missingDeployRights } from '../../support/deploy/missing-rights.ts'
 import { faults } from '../../support/fault-table.ts'
 import { missingRights } from '../../support/limited-account.ts'
 import { networkPolicyCases } from '../../support/network-policy-cases.ts'
@@ -66,7 +67,7 @@ it('every committed drill has a row of its own, which needs no test runner', asy
   expect(new Set(rows.map(({ section, fault }) => `${section}: ${fault}`)).size).toBe(rows.length)
   expect(rows.every(({ fault, expected }) => fault !== '' && expected !== '')).toBe(true)
   const count = (section: string): number => rows.filter((one) => one.section === section).length
-  expect(count('deployments')).toBe(Object.keys(brokenApps).length)
+  expect(count('deployments')).toBe(Object.keys(brokenApps).length + missingDeployRights().length)
   expect(count('assertions')).toBe(Object.keys(faults).length + missingRights().length)
   expect(count('network policy')).toBeGreaterThan(networkPolicyCases.length)
 })
