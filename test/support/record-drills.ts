@@ -147,12 +147,12 @@ export async function runPostDrill(host: LifeCycleHost, drill: PostDrill): Promi
   }
 }
 
-/** Plants all of them, and a lock that a killed run held; then one run of another name comes by. */
+/** Plants all of them, and the locks that a killed run held; then one run of another name comes by. */
 export async function runNextRunDrills(host: LifeCycleHost): Promise<ReadonlyMap<string, Fate>> {
   const planted = nextRunDrills.map((drill, index) => ({ drill, cluster: `${host.cluster}-${index}` }))
   try {
     for (const { drill, cluster } of planted) await plant(host, cluster, drill)
-    for (const lock of ['claim.lock', 'network.lock']) {
+    for (const lock of ['claim.lock', 'network.lock', 'records.lock']) {
       await writeFile(
         path.join(stateFolder(host), lock),
         JSON.stringify({ pid: process.pid, startTicks: '1', bootId: 'x' }),
