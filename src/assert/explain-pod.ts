@@ -1,3 +1,4 @@
+import { conditionOf, isReady } from '../kubernetes/conditions.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
 
 interface ContainerStatus {
@@ -19,26 +20,13 @@ interface ContainerStatus {
   }
 }
 
-interface Condition {
-  readonly type: string
-  readonly status: string
-  readonly reason?: string
-  readonly message?: string
-  readonly lastTransitionTime?: string
-}
-
 export function containerStatuses(pod: KubeObject): readonly ContainerStatus[] {
   return pod['status']?.containerStatuses ?? []
 }
 
-export function condition(object: KubeObject, type: string): Condition | undefined {
-  const conditions: readonly Condition[] = object['status']?.conditions ?? []
-  return conditions.find((entry) => entry.type === type)
-}
-
 /** Ready and not on its way out. */
 export function isPodReady(pod: KubeObject): boolean {
-  return pod.metadata.deletionTimestamp === undefined && condition(pod, 'Ready')?.status === 'True'
+  return pod.metadata.deletionTimestamp === undefined && isReady(pod)
 }
 
 /** Succeeded or failed for good: pods of Jobs, evicted pods. */
@@ -64,10 +52,10 @@ export function explainPod(pod: KubeObject): string {
       return `${status.name} ended with ${terminated.exitCode} (${terminated.reason ?? 'no reason given'})`
     }
   }
-  const scheduled = condition(pod, 'PodScheduled')
+  const scheduled = conditionOf(pod, 'PodScheduled')
   if (scheduled?.status === 'False')
     return `${scheduled.reason ?? 'not scheduled'}: ${firstLine(scheduled.message ?? '')}`
-  const ready = condition(pod, 'Ready')
+  const ready = conditionOf(pod, 'Ready')
   if (ready?.status === 'False')
     return `${pod['status']?.phase ?? 'Unknown'}, not Ready: ${firstLine(ready.message ?? ready.reason ?? 'no reason given')}`
   return String(pod['status']?.phase ?? 'no status yet')

@@ -1,10 +1,11 @@
 import { ApiError } from '../kubernetes/api-error.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
+import { isReady } from '../kubernetes/conditions.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
 import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { InconclusiveError } from './engine.ts'
-import { condition, explainPod, isPodReady } from './explain-pod.ts'
+import { explainPod, isPodReady } from './explain-pod.ts'
 import { createBatcher, type ProbeRunner } from './probe-batch.ts'
 import {
   externalNameService,
@@ -68,7 +69,7 @@ export async function startFleet(host: Host, options: FleetOptions): Promise<Fle
   const planned = nodes.map((node, i) => ({
     pod: `${probeName(setup)}-${i}`,
     node: node.metadata.name,
-    ready: condition(node, 'Ready')?.status === 'True',
+    ready: isReady(node),
   }))
   await Promise.all(planned.map(({ pod, node }) => kubernetes.apply(own(probePod(setup, pod, node)))))
 

@@ -1,4 +1,5 @@
 import type { Kubernetes } from '../kubernetes/client.ts'
+import { isReady } from '../kubernetes/conditions.ts'
 import type { Host } from '../process/host.ts'
 import { Timings } from '../process/timings.ts'
 import { formatSeconds } from '../process/wait.ts'
@@ -6,7 +7,6 @@ import { type CheckRecord, type NodeRecord, type RunRecord, recordSchema, type V
 import { writeReports } from '../report/write.ts'
 import { runChecks } from './engine.ts'
 import type { AppUrls, SuiteEnvironment, Target } from './environment.ts'
-import { condition } from './explain-pod.ts'
 import { judgeRun } from './judge.ts'
 import { type ProbeSession, startProbeSession } from './probe-session.ts'
 import { defaultSuites, selectChecks } from './suites.ts'
@@ -172,7 +172,7 @@ async function describeCluster(kubernetes: Kubernetes): Promise<{ serverVersion:
       nodes: nodes.map((node) => ({
         name: node.metadata.name,
         version: node['status']?.nodeInfo?.kubeletVersion ?? 'unknown',
-        ready: condition(node, 'Ready')?.status === 'True',
+        ready: isReady(node),
       })),
     }
   } catch {

@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises'
 import { resolveKubernetesVersion, versionOfNodeImage } from '../cluster/kubernetes-version.ts'
 import type { ClusterRequest } from '../cluster/provider.ts'
 import { supplyFor } from '../cluster/supply.ts'
@@ -6,6 +5,7 @@ import { chooseImageSource } from '../pipeline/choose-image-source.ts'
 import { requestOf } from '../pipeline/request-of.ts'
 import type { Stage } from '../pipeline/stages.ts'
 import type { Host } from '../process/host.ts'
+import { pathExists } from '../process/path-exists.ts'
 import { type LoadedSpec, loadSpec } from '../spec/load-spec.ts'
 import { resolveSettings, type Settings } from '../spec/settings.ts'
 import type { Architecture } from '../tools/platform.ts'
@@ -34,7 +34,7 @@ export async function settingsOf(
   command: Command,
   parsed: Parsed,
 ): Promise<{ settings: Settings; spec: LoadedSpec | undefined }> {
-  const file = text(parsed, 'spec') ?? ((await exists(defaultSpecFile)) ? defaultSpecFile : undefined)
+  const file = text(parsed, 'spec') ?? ((await pathExists(defaultSpecFile)) ? defaultSpecFile : undefined)
   const spec = file === undefined ? undefined : await loadSpec(file)
   if (spec !== undefined) host.log.info(`following ${spec.file}`)
   const overrides = Object.fromEntries(
@@ -60,13 +60,6 @@ export async function settingsOf(
     defaultImageSource: 'auto',
   })
   return { settings, spec }
-}
-
-function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  )
 }
 
 /** The cluster to ask for: named, and with the image source that a cluster of that name or the network here decides. */

@@ -1,5 +1,6 @@
 import { livenessOf } from '../cluster/owner.ts'
 import { listStates } from '../cluster/state.ts'
+import { conditionOf } from '../kubernetes/conditions.ts'
 import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
 import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
@@ -39,9 +40,7 @@ async function nodeLines(
     const kubernetes = await createKubernetes(host, { kubeconfig, context })
     const nodes = await kubernetes.list({ apiVersion: 'v1', kind: 'Node' })
     const lines = nodes.map((node) => {
-      const condition = (
-        node['status'].conditions as { type: string; status: string; reason?: string; message?: string }[]
-      ).find((entry) => entry.type === 'Ready')
+      const condition = conditionOf(node, 'Ready')
       const ok = condition?.status === 'True'
       return {
         ok,

@@ -1,3 +1,4 @@
+import { conditionOf, isReady } from '../kubernetes/conditions.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
 import { type Culprit, type Failure, room } from './creation-culprit.ts'
 import { podTrouble } from './culprit.ts'
@@ -31,7 +32,7 @@ const noNetwork = /NetworkPluginNotReady|cni plugin not initialized|network plug
 export function networkNotStarted({ facts, code }: Failure): Culprit | undefined {
   const { api } = facts
   if (api === undefined) return undefined
-  const without = api.nodes.filter((node) => noNetwork.test(String(readyCondition(node)?.message ?? '')))
+  const without = api.nodes.filter((node) => noNetwork.test(notReadyMessage(node)))
   const [first] = without
   if (first === undefined) return undefined
   const where = `on ${without.length} of ${api.nodes.length} nodes, ${first.metadata.name} for one`
@@ -74,10 +75,8 @@ export function imageNotPulled({ facts }: Failure): Culprit | undefined {
   return undefined
 }
 
-function readyCondition(node: KubeObject): { readonly message?: string; readonly status: string } | undefined {
-  return (node['status']?.conditions ?? []).find(
-    (condition: { type: string; status: string }) => condition.type === 'Ready' && condition.status !== 'True',
-  )
+function notReadyMessage(node: KubeObject): string {
+  return isReady(node) ? '' : (conditionOf(node, 'Ready')?.message ?? '')
 }
 
 function ownedBy(pod: KubeObject, owner: KubeObject): boolean {

@@ -1,5 +1,6 @@
 import { stringify } from 'yaml'
 import { InputError, messageOf, type Problem } from '../process/errors.ts'
+import { isMapping } from '../process/is-mapping.ts'
 import { parseYamlDocument } from '../process/yaml-document.ts'
 import { type KindNode, mergeNodes } from './kind-nodes.ts'
 import type { NodeRequest } from './provider.ts'
@@ -76,7 +77,7 @@ function parseUserConfig(path: string, text: string): Record<string, unknown> {
   } catch (error) {
     throw fault(`is not usable YAML: ${messageOf(error).split('\n')[0]}`, 'a kind config')
   }
-  if (!isRecord(value)) throw fault('is not a mapping', 'a kind config')
+  if (!isMapping(value)) throw fault('is not a mapping', 'a kind config')
   if (value['kind'] !== 'Cluster' || value['apiVersion'] !== apiVersion) {
     throw fault(
       `is of kind ${String(value['kind'])}, apiVersion ${String(value['apiVersion'])}`,
@@ -84,17 +85,17 @@ function parseUserConfig(path: string, text: string): Record<string, unknown> {
     )
   }
   const nodes = value['nodes']
-  if (nodes !== undefined && !(Array.isArray(nodes) && nodes.every(isRecord))) {
+  if (nodes !== undefined && !(Array.isArray(nodes) && nodes.every(isMapping))) {
     throw fault('has `nodes` that are not a list of mappings', 'nodes: [{role: control-plane}, {role: worker}]')
   }
   for (const node of (nodes ?? []) as readonly Record<string, unknown>[]) {
     const { labels = {}, kubeadmConfigPatches: patches = [], extraPortMappings: ports = [] } = node
     const fits =
-      isRecord(labels) &&
+      isMapping(labels) &&
       Array.isArray(patches) &&
       patches.every((patch) => typeof patch === 'string') &&
       Array.isArray(ports) &&
-      ports.every(isRecord)
+      ports.every(isMapping)
     if (!fits)
       throw fault(
         'has a node whose labels, kubeadmConfigPatches or extraPortMappings have another form than kind takes',
@@ -148,8 +149,4 @@ function mapHostPorts(
 
 function portMappings(node: KindNode): readonly PortMapping[] {
   return (node['extraPortMappings'] as readonly PortMapping[] | undefined) ?? []
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

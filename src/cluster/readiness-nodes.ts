@@ -1,3 +1,4 @@
+import { conditionOf } from '../kubernetes/conditions.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
 import { shorten } from './reasons.ts'
 
@@ -20,7 +21,7 @@ export function nodeReasons(nodes: readonly KubeObject[], expected: readonly str
 }
 
 function nodeReason(node: KubeObject): string | undefined {
-  const ready = (node['status']?.conditions ?? []).find((condition: { type: string }) => condition.type === 'Ready')
+  const ready = conditionOf(node, 'Ready')
   if (ready?.status !== 'True') {
     return `NotReady: ${shorten(ready?.message ?? 'its kubelet has not reported yet')}`
   }

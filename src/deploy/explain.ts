@@ -1,6 +1,6 @@
+import { conditionOf, isReady } from '../kubernetes/conditions.ts'
 import { type StateContext, stateOf, unknownContext } from '../kubernetes/object-state.ts'
 import { describeRef, type KubeObject, refOf } from '../kubernetes/objects.ts'
-import { conditionOf } from '../kubernetes/workload.ts'
 import { containerFindings } from './explain-containers.ts'
 import type { Finding } from './finding.ts'
 import { claimWarning, latestWarning } from './warning-events.ts'
@@ -131,7 +131,7 @@ function refusals(
 }
 
 function explainPod(workload: string, pod: KubeObject, events: readonly KubeObject[]): Finding[] {
-  if (pod.metadata.deletionTimestamp !== undefined || conditionOf(pod, 'Ready')?.status === 'True') return []
+  if (pod.metadata.deletionTimestamp !== undefined || isReady(pod)) return []
   const finding = (reason: string, message: string): Finding => ({
     workload,
     pod: pod.metadata.name,

@@ -1,5 +1,6 @@
 import type { KubeObject, Metadata } from '../kubernetes/objects.ts'
 import type { Problem } from '../process/errors.ts'
+import { isMapping } from '../process/is-mapping.ts'
 import { parseKubernetesYaml } from './kubernetes-yaml.ts'
 
 /** A text with manifests, and what people call the place it came from. */
@@ -124,10 +125,6 @@ function twice(objects: readonly SourcedObject[]): Problem[] {
 
 function isList(content: Record<string, unknown>): content is { kind: string; items: unknown[] } {
   return isText(content['kind']) && content['kind'].endsWith('List') && Array.isArray(content['items'])
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isText(value: unknown): value is string {

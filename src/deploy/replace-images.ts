@@ -1,4 +1,5 @@
 import type { KubeObject } from '../kubernetes/objects.ts'
+import { isMapping } from '../process/is-mapping.ts'
 
 /** `nginx=shop/web:ci`: wherever a manifest names the image on the left, the one on the right is run. */
 export interface ImageReplacement {
@@ -72,10 +73,6 @@ function withPod(object: KubeObject, change: (pod: Pod) => Pod): KubeObject {
   }
   const isTemplate = Array.isArray(spec?.template?.spec?.containers)
   return isTemplate ? { ...object, spec: { ...spec, template: change(spec.template) } } : object
-}
-
-function isMapping(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** `docker.io/library/nginx` of `nginx:1@sha256:…`, without tag and digest. */

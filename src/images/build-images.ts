@@ -1,7 +1,7 @@
-import { access } from 'node:fs/promises'
 import { InputError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { nearestName } from '../process/nearest-name.ts'
+import { pathExists } from '../process/path-exists.ts'
 import { type BuildContext, buildRecipe, rootFolder, servesAsRoot } from './build-recipe.ts'
 import { withCacheLock } from './cache-lock.ts'
 import { contentKeys } from './content-key.ts'
@@ -89,7 +89,7 @@ async function missing(
     if (toBuild.has(recipe.name)) return
     const key = keys.get(recipe.name) ?? ''
     const complete =
-      present.has(localTag(recipe.name, key)) && (!asRoot || (await exists(rootFolder(host, recipe.name, key))))
+      present.has(localTag(recipe.name, key)) && (!asRoot || (await pathExists(rootFolder(host, recipe.name, key))))
     if (complete) {
       if (asRoot && recipe.base !== undefined) await visitNeed(recipe.base, true)
       return
@@ -140,11 +140,4 @@ async function buildAll(
     },
   }))
   await runGraph(tasks, host.signal)
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

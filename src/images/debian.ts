@@ -1,7 +1,8 @@
-import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
+import { pathExists } from '../process/path-exists.ts'
 import { firstOnPath } from '../tools/find-tool.ts'
 import { imageFolders } from './folders.ts'
 import type { Recipe } from './recipe.ts'
@@ -109,9 +110,10 @@ async function debootstrapTools(host: Host, options: StepOptions): Promise<{ fol
   const folder = join(apt, 'debootstrap')
   await requirePrograms(host)
   const installedKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
-  const hasKeyring = await exists(installedKeyring)
+  const hasKeyring = await pathExists(installedKeyring)
   const keyring = hasKeyring ? installedKeyring : join(folder, installedKeyring)
-  if ((await exists(join(folder, 'usr/sbin/debootstrap'))) && (await exists(keyring))) return { folder, keyring }
+  if ((await pathExists(join(folder, 'usr/sbin/debootstrap'))) && (await pathExists(keyring)))
+    return { folder, keyring }
 
   const downloads = join(apt, 'tools')
   const lists = join(apt, 'host-lists')
@@ -156,11 +158,4 @@ async function aptProxy(host: Host): Promise<Record<string, string>> {
   })
   const proxy = /^PROXY='(.+)'$/m.exec(stdout)?.[1]
   return proxy === undefined || proxy === 'DIRECT' ? {} : { http_proxy: proxy }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

@@ -1,8 +1,9 @@
-import { cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { CommandError, ToolkitError, UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { goVersion as oldestGo, withPackageCaches } from '../process/package-caches.ts'
+import { pathExists } from '../process/path-exists.ts'
 import { binaryKey } from './content-key.ts'
 import { imageFolders } from './folders.ts'
 import type { GoBinary } from './recipe.ts'
@@ -42,7 +43,7 @@ export async function buildGoBinary(
   const key = (await binaryKey(host, binary)).slice(0, 12)
   const folders = imageFolders(host)
   const target = join(folders.binaries, `${nameOf(binary)}-${key}`, nameOf(binary))
-  if (await exists(target)) return target
+  if (await pathExists(target)) return target
 
   const source = join(folders.work, `go-${nameOf(binary)}-${key}`)
   await rm(source, { recursive: true, force: true })
@@ -182,13 +183,6 @@ export async function runGo(
 
 export async function goVersion(host: Host): Promise<string> {
   return (await runGo(host, ['env', 'GOVERSION'], { timeoutMs: 60_000, cwd: '/' })).stdout.trim()
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 /** Text of a file of a module. */

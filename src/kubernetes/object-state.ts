@@ -1,5 +1,6 @@
+import { type Condition, conditionOf, isReady } from './conditions.ts'
 import type { KubeObject, ObjectRef, ResourceKind } from './objects.ts'
-import { type Condition, conditionOf, isWorkload, type RolloutState, rolloutOf } from './workload.ts'
+import { isWorkload, type RolloutState, rolloutOf } from './workload.ts'
 
 /** Where an object of any kind stands, and whether its own controller is bound to say so. */
 export interface ObjectState extends RolloutState {
@@ -103,9 +104,7 @@ function pod(object: KubeObject): ObjectState {
   const status = object['status'] ?? {}
   if (status.phase === 'Succeeded') return { done: true, reason: 'succeeded' }
   if (status.phase === 'Failed') return failed(`failed: ${status.message ?? status.reason ?? 'a container failed'}`)
-  return conditionOf(object, 'Ready')?.status === 'True'
-    ? done
-    : pending(`${(status.phase ?? 'Pending').toLowerCase()}, not ready`)
+  return isReady(object) ? done : pending(`${(status.phase ?? 'Pending').toLowerCase()}, not ready`)
 }
 
 function claim(object: KubeObject, context: StateContext): ObjectState {

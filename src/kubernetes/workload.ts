@@ -1,3 +1,4 @@
+import { conditionOf } from './conditions.ts'
 import { describeRef, type KubeObject, type ResourceKind, refOf } from './objects.ts'
 
 /** Where a workload's rollout stands. `reason` says what is missing, in the words of kubectl where it has any. */
@@ -49,20 +50,6 @@ export function rolloutOf(workload: KubeObject): RolloutState {
 export function rolloutReason(workload: KubeObject): string | undefined {
   const state = rolloutOf(workload)
   return state.done ? undefined : `${describeRef(refOf(workload))}: ${state.reason}`
-}
-
-/** A condition of the object, when it has it. */
-export function conditionOf(object: KubeObject, type: string): Condition | undefined {
-  const conditions = (object['status']?.conditions ?? []) as Condition[]
-  return conditions.find((condition) => condition.type === type)
-}
-
-export interface Condition {
-  readonly type: string
-  readonly status: string
-  readonly reason?: string
-  readonly message?: string
-  readonly observedGeneration?: number
 }
 
 const done: RolloutState = { done: true, reason: 'rolled out' }

@@ -1,5 +1,5 @@
-import { condition } from '../assert/explain-pod.ts'
 import { type EarlyStart, type RunSuitesOptions, runSuites } from '../assert/run-suites.ts'
+import { isReady } from '../kubernetes/conditions.ts'
 import { createKubernetes } from '../kubernetes/create-kubernetes.ts'
 import type { Host } from '../process/host.ts'
 import { silentLogger } from '../process/log.ts'
@@ -56,7 +56,7 @@ async function nodesReady(
     {},
     {
       timeoutMs,
-      done: (nodes) => nodes.length > 0 && nodes.every((node) => condition(node, 'Ready')?.status === 'True'),
+      done: (nodes) => nodes.length > 0 && nodes.every((node) => isReady(node)),
       explain: (nodes) => `${nodes.length} nodes, not all of them Ready`,
     },
   )

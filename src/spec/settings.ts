@@ -1,5 +1,6 @@
 import type { ClusterRequest, NodeRequest } from '../cluster/provider.ts'
 import { InputError, type Problem, UnsupportedError } from '../process/errors.ts'
+import { isMapping } from '../process/is-mapping.ts'
 import { nearestName } from '../process/nearest-name.ts'
 import { parseDuration } from './duration.ts'
 import { type LoadedSpec, problemsOf, renderPath, type SpecPath } from './load-spec.ts'
@@ -187,14 +188,10 @@ function isWithin(path: SpecPath, place: string): boolean {
 
 /** Maps are merged key by key, everything else (lists too) is replaced: what a profile says is what holds. */
 function merge<T>(base: T, overlay: unknown): T {
-  if (!isRecord(base) || !isRecord(overlay)) return (overlay ?? base) as T
+  if (!isMapping(base) || !isMapping(overlay)) return (overlay ?? base) as T
   const result: Record<string, unknown> = { ...base }
   for (const [key, value] of Object.entries(overlay)) result[key] = merge(result[key], value)
   return result as T
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {

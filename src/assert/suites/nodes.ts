@@ -1,11 +1,12 @@
 import { ApiError } from '../../kubernetes/api-error.ts'
+import { conditionOf, isReady } from '../../kubernetes/conditions.ts'
 import type { KubeObject } from '../../kubernetes/objects.ts'
 import { formatSeconds } from '../../process/wait.ts'
 import type { Json } from '../../report/record.ts'
 import { type Check, type CheckContext, fail, inconclusive, type Outcome, pass } from '../check.ts'
 import { converge, type Look, summarize } from '../converge.ts'
 import type { SuiteEnvironment } from '../environment.ts'
-import { condition, firstLine } from '../explain-pod.ts'
+import { firstLine } from '../explain-pod.ts'
 
 /** Kubelets renew every 10 s; 15 s leave room for one slow call. */
 const leaseMs = 15_000
@@ -73,7 +74,7 @@ async function nodesReady(context: CheckContext, environment: SuiteEnvironment):
     expected: expected.nodes ?? 'the number the cluster has',
     nodes: seen.value.map((node) => ({
       name: node.metadata.name,
-      ready: condition(node, 'Ready')?.status === 'True',
+      ready: isReady(node),
       version: node['status']?.nodeInfo?.kubeletVersion ?? '',
       taints: taintsOf(node).map(renderTaint),
     })) as Json,
@@ -114,12 +115,12 @@ function renderTaint(taint: Taint): string {
 function troublesOf(node: KubeObject): string[] {
   const { name } = node.metadata
   const troubles: string[] = []
-  const ready = condition(node, 'Ready')
+  const ready = conditionOf(node, 'Ready')
   if (ready?.status !== 'True') {
     const status = ready?.status === 'Unknown' ? 'Unknown (the kubelet stopped reporting)' : (ready?.status ?? 'absent')
     troubles.push(`${name} Ready is ${status}: ${firstLine(ready?.message ?? 'no condition')}`)
   }
-  if (condition(node, 'NetworkUnavailable')?.status === 'True') troubles.push(`${name} has no pod network`)
+  if (conditionOf(node, 'NetworkUnavailable')?.status === 'True') troubles.push(`${name} has no pod network`)
   if (node['spec']?.unschedulable === true) troubles.push(`${name} is cordoned`)
   const taints = taintsOf(node).filter(
     (taint) => troubleTaints.test(taint.key) && taint.key !== 'node.kubernetes.io/unschedulable',

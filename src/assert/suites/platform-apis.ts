@@ -1,11 +1,12 @@
 import { ApiError } from '../../kubernetes/api-error.ts'
 import type { Kubernetes } from '../../kubernetes/client.ts'
+import { conditionOf } from '../../kubernetes/conditions.ts'
 import type { KubeObject } from '../../kubernetes/objects.ts'
 import { type Check, fail, inconclusive, type Outcome, pass, skipped } from '../check.ts'
 import { converge, summarize } from '../converge.ts'
 import { readyEndpoints } from '../endpoints.ts'
 import type { SuiteEnvironment } from '../environment.ts'
-import { condition, firstLine } from '../explain-pod.ts'
+import { firstLine } from '../explain-pod.ts'
 
 const registration = { apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService' } as const
 const crdKind = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' } as const
@@ -32,9 +33,9 @@ export function platformApiChecks(environment: SuiteEnvironment): Check[] {
         async () => {
           const objects = await kubernetes.list(kind)
           const differences = objects
-            .filter((object) => condition(object, type)?.status !== 'True')
+            .filter((object) => conditionOf(object, type)?.status !== 'True')
             .map((object) => {
-              const state = condition(object, type)
+              const state = conditionOf(object, type)
               return `${object.metadata.name} is not ${type}: ${state?.reason ?? 'no condition'} ${firstLine(state?.message ?? '')}`.trim()
             })
           return { value: objects, differences }

@@ -1,3 +1,4 @@
+import { conditionOf } from '../../kubernetes/conditions.ts'
 import type { KubeObject } from '../../kubernetes/objects.ts'
 import { NotReadyError } from '../../process/errors.ts'
 import { formatSeconds } from '../../process/wait.ts'
@@ -5,7 +6,7 @@ import type { Json } from '../../report/record.ts'
 import { type Check, type CheckContext, fail, type Outcome, pass } from '../check.ts'
 import { summarize } from '../converge.ts'
 import type { SuiteEnvironment } from '../environment.ts'
-import { condition, containerStatuses, isPodFinished } from '../explain-pod.ts'
+import { containerStatuses, isPodFinished } from '../explain-pod.ts'
 
 /**
  * A container whose last life was shorter than this must outlive it twice over (at most this long), or a crash loop looks stable between two crashes.
@@ -143,7 +144,7 @@ function snapshotOf(all: readonly KubeObject[]): Snapshot {
   const pods = all.filter((pod) => !isPodFinished(pod) && pod.metadata.deletionTimestamp === undefined)
   const readySince = new Map<string, number>()
   for (const pod of pods) {
-    const since = condition(pod, 'Ready')?.lastTransitionTime
+    const since = conditionOf(pod, 'Ready')?.lastTransitionTime
     if (since !== undefined) readySince.set(idOf(pod), Date.parse(since))
   }
   return { lives: pods.flatMap(livesOf), readySince }

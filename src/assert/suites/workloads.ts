@@ -1,10 +1,11 @@
 import type { Kubernetes } from '../../kubernetes/client.ts'
+import { conditionOf } from '../../kubernetes/conditions.ts'
 import type { KubeObject } from '../../kubernetes/objects.ts'
 import type { Evidence, Json } from '../../report/record.ts'
 import { type Check, fail, type Outcome, pass } from '../check.ts'
 import { converge, type Look, summarize } from '../converge.ts'
 import type { SuiteEnvironment } from '../environment.ts'
-import { condition, explainPod, firstLine, isPodFinished, isPodReady } from '../explain-pod.ts'
+import { explainPod, firstLine, isPodFinished, isPodReady } from '../explain-pod.ts'
 
 /** R2: every workload runs what was last asked for, and nothing older. */
 export function workloadChecks(environment: SuiteEnvironment): Check[] {
@@ -116,7 +117,7 @@ function deploymentTroubles(
   const newest = own.toSorted((a, b) => revision(b) - revision(a))[0]
   // Quota and Pod Security refusals show nowhere else.
   for (const set of own) {
-    const failure = condition(set, 'ReplicaFailure')
+    const failure = conditionOf(set, 'ReplicaFailure')
     if (failure?.status === 'True') found.push(`${what}: ${failure.reason}: ${firstLine(failure.message ?? '')}`)
   }
   const stale = staleGeneration(deployment)
@@ -130,7 +131,7 @@ function deploymentTroubles(
     const paused = deployment['spec']?.paused === true ? ' is paused:' : ''
     found.push(`${what}${paused} ${progressOf(deployment)}${culprit(pods, own)}`)
   }
-  const progressing = condition(deployment, 'Progressing')
+  const progressing = conditionOf(deployment, 'Progressing')
   if (progressing?.reason === 'ProgressDeadlineExceeded') found.push(`${what}: ${firstLine(progressing.message ?? '')}`)
   const old = pods.filter((pod) => own.some((set) => set !== newest && ownedBy(pod, set)) && !isPodFinished(pod))
   if (old.length > 0 && found.length === 0)
