@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Kubernetes } from '../kubernetes/client.ts'
-import { messageOf } from '../process/errors.ts'
+import { CancelledError, messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { pause } from '../process/wait.ts'
 import { describeOwner, removeFleet, sweepDeadRuns } from './probe-cleanup.ts'
@@ -26,8 +26,8 @@ export interface ProbeSession {
   readonly nonce: string
   /** Starts the pods the first time. */
   fleet(): Promise<Fleet>
-  /** Starts them when `ready` resolves, while nobody asks for them yet. A failure is told to whoever does. */
-  prepare(ready: Promise<unknown>): void
+  /** Starts them when `ready` resolves, while no check asks for them yet. Rejects where that fails, or the run ends before. */
+  prepare(ready: Promise<unknown>): Promise<Fleet>
   /** Removes them, where there are any; not twice. */
   end(): Promise<void>
 }
@@ -76,10 +76,10 @@ export function startProbeSession(host: Host, options: ProbeSessionOptions): Pro
       fleet ??= start()
       return fleet
     },
-    prepare(ready) {
-      ready
-        .then(() => (end === undefined ? host.timings.phase('probe pods', () => session.fleet()) : undefined))
-        .catch(() => {})
+    async prepare(ready) {
+      await ready
+      if (end !== undefined) throw new CancelledError('the run ended before its probe pods were started')
+      return await host.timings.phase('probe pods', () => session.fleet())
     },
     async end() {
       over.abort()

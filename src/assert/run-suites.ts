@@ -5,9 +5,10 @@ import { Timings } from '../process/timings.ts'
 import { formatSeconds } from '../process/wait.ts'
 import { type CheckRecord, type NodeRecord, type RunRecord, recordSchema, type Verdict } from '../report/record.ts'
 import { writeReports } from '../report/write.ts'
-import { runChecks } from './engine.ts'
+import { InconclusiveError, runChecks } from './engine.ts'
 import type { AppUrls, SuiteEnvironment, Target } from './environment.ts'
 import { judgeRun } from './judge.ts'
+import type { Fleet } from './probe-pods.ts'
 import { type ProbeSession, startProbeSession } from './probe-session.ts'
 import { defaultSuites, selectChecks } from './suites.ts'
 
@@ -46,6 +47,8 @@ export interface EarlyStart {
   readonly probesReady: Promise<unknown>
   /** The checks and their clock start, with what is known only then. Its rejection is the run's, once the pods are gone. */
   readonly begin: Promise<Pick<RunSuitesOptions, 'urls' | 'expected'>>
+  /** Is given the probe pods as soon as they answer, or why there are none. */
+  readonly onFleet?: (fleet: Promise<Fleet>) => void
 }
 
 const defaultTimeoutMs = 600_000
@@ -71,8 +74,12 @@ export async function runSuites(host: Host, options: RunSuitesOptions): Promise<
     image: options.probeImage,
   })
   try {
-    if (early !== undefined && suitesOf(options).some((suite) => suitesWithProbes.includes(suite)))
-      session.prepare(early.probesReady)
+    if (early !== undefined) {
+      const fleet = needsProbes(options) ? session.prepare(early.probesReady) : noProbes()
+      // Checks ask for themselves.
+      fleet.catch(() => {})
+      early.onFleet?.(fleet)
+    }
     const late = await early?.begin
     return await host.timings.phase('assert', () => run(host, { ...options, ...late }, session))
   } finally {
@@ -82,6 +89,14 @@ export async function runSuites(host: Host, options: RunSuitesOptions): Promise<
 
 /** Those that look from inside of the cluster, always. */
 const suitesWithProbes: readonly string[] = ['readiness', 'dns', 'service-routing']
+
+function needsProbes(options: RunSuitesOptions): boolean {
+  return suitesOf(options).some((suite) => suitesWithProbes.includes(suite))
+}
+
+function noProbes(): Promise<never> {
+  return Promise.reject(new InconclusiveError('none of the suites needs probe pods'))
+}
 
 function suitesOf({ suites = [], target }: RunSuitesOptions): readonly string[] {
   return suites.length > 0 ? suites : defaultSuites(target)

@@ -4,7 +4,7 @@ import { supportedArchitecture } from '../tools/platform.ts'
 import type { ToolCache } from '../tools/tool-cache.ts'
 import { claimCluster } from './claim.ts'
 import { diskFull, explainFailure } from './creation-failure.ts'
-import { finishCluster, type OnKubeconfig, type SetupResult } from './finish-cluster.ts'
+import { type FinishHooks, finishCluster, type SetupResult } from './finish-cluster.ts'
 import type { ImageSupply, SupplyContext } from './image-supply.ts'
 import { initialState, requestKey } from './initial-state.ts'
 import { createKindCluster } from './kind.ts'
@@ -21,7 +21,7 @@ import { StateJournal } from './state-journal.ts'
 import { supplyFor } from './supply.ts'
 import { makingHost } from './unfinished-work.ts'
 
-export interface SetupOptions {
+export interface SetupOptions extends FinishHooks {
   readonly owner: ClusterOwner
   /** This machine, `process.platform` and `process.arch`. */
   readonly machine: { readonly platform: string; readonly arch: string }
@@ -34,7 +34,6 @@ export interface SetupOptions {
   readonly reuse?: boolean
   /** Called with each state as it is saved, the first time before anything is created. */
   readonly onState?: (state: ClusterState) => void | Promise<void>
-  readonly onKubeconfig?: OnKubeconfig
 }
 
 /**
@@ -68,7 +67,7 @@ export async function setupCluster(host: Host, request: ClusterRequest, options:
   const making: Making = { request, supply, journal, deadline }
   try {
     const made = present === undefined ? await create(host, making, version) : await reuseCluster(host, making)
-    return await finishCluster(host, making, made, options.onKubeconfig)
+    return await finishCluster(host, making, made, options)
   } catch (error) {
     throw await explainFailure(host, journal, error, present !== undefined)
   }

@@ -8,7 +8,7 @@ import type { Made, Making } from './making.ts'
 import { clusterNodes } from './nodes.ts'
 import type { Cluster } from './provider.ts'
 import { apiReady } from './readiness.ts'
-import { dnsImage } from './readiness-dns.ts'
+import { type AskDns, dnsImage } from './readiness-dns.ts'
 import { registryAnswers } from './registry.ts'
 import type { ClusterState } from './state.ts'
 import { withinTime } from './time-left.ts'
@@ -17,6 +17,12 @@ const registryMs = 5_000
 
 /** Called as soon as there is an API to talk to, long before everything is ready; `imagesReady` settles when the local registry has been filled. */
 export type OnKubeconfig = (kubeconfig: string, context: string, imagesReady: Promise<void>) => void | Promise<void>
+
+export interface FinishHooks {
+  readonly onKubeconfig?: OnKubeconfig
+  /** How DNS is asked on a cluster that was there already; a new one is always asked by pods of the gate's own. */
+  readonly askDnsAgain?: AskDns
+}
 
 export interface SetupResult extends Cluster {
   readonly logsPath: string
@@ -31,7 +37,7 @@ export async function finishCluster(
   host: Host,
   { request, supply, journal, deadline }: Making,
   made: Made,
-  onKubeconfig: OnKubeconfig | undefined,
+  hooks: FinishHooks,
 ): Promise<SetupResult> {
   const { kubeconfig, context, name } = journal.state
   host.log.debug(`cluster ${name} has a kubeconfig`)
@@ -40,7 +46,7 @@ export async function finishCluster(
   await apiReady(host, kubernetes, Math.max(1, deadline - host.clock.monotonic()))
   // Whoever is told of the API may ask at once for host ports and registry.
   const kubernetesVersion = await serverFacts(kubernetes, journal.state)
-  await onKubeconfig?.(kubeconfig, context, made.published)
+  await hooks.onKubeconfig?.(kubeconfig, context, made.published)
   const nodes = await withinTime(host, deadline, 'the list of nodes', (bounded) =>
     clusterNodes(bounded, name, journal.state.network?.name ?? 'kind'),
   )
@@ -49,6 +55,7 @@ export async function finishCluster(
     waitFor: request.waitFor,
     timeoutMs: deadline - host.clock.monotonic(),
     dnsImage,
+    askDns: made.reused ? hooks.askDnsAgain : undefined,
     imagesReady: made.published,
   })
   const [gate, published] = await Promise.allSettled([ready, made.published])

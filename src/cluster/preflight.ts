@@ -1,5 +1,6 @@
-import { buildFacts } from '../engine/build-facts.ts'
+import { buildFacts, buildPrograms } from '../engine/build-facts.ts'
 import { type EngineFacts, engineFacts } from '../engine/facts.ts'
+import { thisMachine } from '../engine/machine.ts'
 import { type PreflightProblem, preflightProblems } from '../engine/preflight.ts'
 import { InputError, type Problem } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
@@ -53,7 +54,10 @@ export async function hostProblems(
 ): Promise<{ readonly facts: EngineFacts; readonly problems: readonly PreflightProblem[] }> {
   const [facts, build, raisable] = await Promise.all([
     engineFacts(host),
-    request.imageSource === 'packages' ? buildFacts(host) : undefined,
+    // Programs are what building needs, and asking for pip takes longer than all the rest.
+    request.imageSource === 'packages'
+      ? buildFacts(host, thisMachine, context.hasCluster ? [] : buildPrograms)
+      : undefined,
     limitsToRaise(),
   ])
   const needs = {

@@ -62,12 +62,18 @@ export function dnsReason(pod: KubeObject | undefined, node: string): string | u
   return `${node}: ${status?.reason ?? status?.phase ?? 'not yet seen by the kubelet'}`
 }
 
+/** What is asked of cluster DNS: one answer on each node. */
+export interface DnsRequest {
+  readonly nodes: readonly string[]
+  readonly image: string
+  readonly timeoutMs: number
+}
+
+/** Waits for these answers. @throws NotReadyError naming the nodes without one. */
+export type AskDns = (host: Host, kubernetes: Kubernetes, request: DnsRequest) => Promise<void>
+
 /** Runs one pod per node until each got an answer from cluster DNS, and removes them. Rejects with NotReadyError naming the nodes without one. */
-export async function dnsAnswers(
-  host: Host,
-  kubernetes: Kubernetes,
-  options: { readonly nodes: readonly string[]; readonly image: string; readonly timeoutMs: number },
-): Promise<void> {
+export const dnsAnswers: AskDns = async (host, kubernetes, options) => {
   const suffix = host.clock.now().getTime().toString(36)
   const pods = options.nodes.map((node) =>
     dnsPod(node, suffix, options.image, Math.max(1, Math.ceil(options.timeoutMs / 1_000))),

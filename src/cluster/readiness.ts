@@ -5,7 +5,7 @@ import { CancelledError, messageOf, NotReadyError, ToolkitError } from '../proce
 import type { Host } from '../process/host.ts'
 import { waitFor } from '../process/wait.ts'
 import { evidenceFor } from './culprit.ts'
-import { dnsAnswers } from './readiness-dns.ts'
+import { type AskDns, dnsAnswers } from './readiness-dns.ts'
 import { leaseReasons, nodeReasons } from './readiness-nodes.ts'
 import { joinReasons } from './reasons.ts'
 import { systemNamespaces } from './system-namespaces.ts'
@@ -17,6 +17,8 @@ export interface ReadinessOptions {
   /** For the whole gate. */
   readonly timeoutMs: number
   readonly dnsImage: string
+  /** Default is {@link dnsAnswers}: check pods of the gate's own. */
+  readonly askDns?: AskDns | undefined
   /** Resolves when the images of the check pods can be pulled, such as after they were published to the local registry. */
   readonly imagesReady?: Promise<unknown>
 }
@@ -53,7 +55,8 @@ export async function waitUntilReady(host: Host, kubernetes: Kubernetes, options
         await options.imagesReady
         // Pods need the ServiceAccount; it comes within a second of the API.
         await serviceAccountExists(kubernetes, left())
-        await dnsAnswers(host, kubernetes, { nodes: options.nodes, image: options.dnsImage, timeoutMs: left() })
+        const ask = options.askDns ?? dnsAnswers
+        await ask(host, kubernetes, { nodes: options.nodes, image: options.dnsImage, timeoutMs: left() })
       }),
     )
   }

@@ -14,10 +14,11 @@ export interface BuildFacts {
   readonly missing: readonly BuildProgram[]
 }
 
-/** Looks; changes nothing. */
+/** Looks for those programs; changes nothing. */
 export async function buildFacts(
   host: Pick<Host, 'exec' | 'env'>,
   machine: Machine = thisMachine,
+  programs: readonly BuildProgram[] = buildPrograms,
 ): Promise<BuildFacts> {
   const folders = (withSystemPath(host.env)['PATH'] ?? '').split(':')
   const isThere = async (program: BuildProgram): Promise<boolean> => {
@@ -27,12 +28,12 @@ export async function buildFacts(
   }
   const [status, ...present] = await Promise.all([
     readText(machine, '/proc/self/status'),
-    ...buildPrograms.map((program) => isThere(program)),
+    ...programs.map((program) => isThere(program)),
   ])
   return {
     // Real, effective, saved and file system user id.
     root: /^Uid:\s+\d+\s+0\b/m.test(status ?? ''),
-    missing: buildPrograms.filter((_program, index) => present[index] !== true),
+    missing: programs.filter((_program, index) => present[index] !== true),
   }
 }
 

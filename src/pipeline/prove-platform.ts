@@ -1,3 +1,4 @@
+import type { Fleet } from '../assert/probe-pods.ts'
 import type { RunSuitesOptions } from '../assert/run-suites.ts'
 import { type SetupOptions, setupCluster } from '../cluster/create-cluster.ts'
 import type { SetupResult } from '../cluster/finish-cluster.ts'
@@ -11,6 +12,7 @@ import type { Settings } from '../spec/settings.ts'
 import { deployVotingApp, type VotingAppDeployment } from '../voting-app/deploy.ts'
 import { prepareVotingAppImages } from '../voting-app/image-plan.ts'
 import { abortableHost } from './abortable-host.ts'
+import { dnsFromProbes } from './dns-from-probes.ts'
 import { proveSuites } from './prove-suites.ts'
 import { requestOf } from './request-of.ts'
 import { reaches, type Stage } from './stages.ts'
@@ -74,8 +76,13 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
   const begin = Promise.withResolvers<Pick<RunSuitesOptions, 'urls' | 'expected'>>()
   // It may be rejected before anybody waits for it, or when nobody ever will.
   begin.promise.catch(() => {})
+  const fleet = Promise.withResolvers<Fleet>()
+  fleet.promise.catch(() => {})
   const start = (kubeconfig: string, context: string, imagesReady: Promise<void>): void => {
-    if (giveUp.signal.aborted) return
+    if (giveUp.signal.aborted) {
+      fleet.reject(giveUp.signal.reason)
+      return
+    }
     const target = { kubeconfig, context }
     if (reached('platform') && settings.components.includes('metrics-server')) {
       beside.push(run(imagesReady.then(() => installMetricsServer(inner, target))))
@@ -104,9 +111,11 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
           target: 'voting-app',
           namespace: settings.app.namespace,
           reportDir: options.reportDir,
-          early: { imagesReady, begin: begin.promise },
+          early: { imagesReady, begin: begin.promise, onFleet: fleet.resolve },
         }),
       )
+      // Where it could not even begin, nobody is to wait for its pods.
+      void proof.then(() => fleet.reject(giveUp.signal.reason))
     }
   }
 
@@ -115,6 +124,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
   const [made] = await Promise.allSettled([
     setupCluster(host, request, {
       ...options.setup,
+      ...(reached('assert') ? { askDnsAgain: dnsFromProbes(fleet.promise) } : {}),
       onKubeconfig: async (kubeconfig, context, imagesReady) => {
         await options.setup.onKubeconfig?.(kubeconfig, context, imagesReady)
         start(kubeconfig, context, imagesReady)

@@ -12,7 +12,7 @@ export interface ProofOptions
   readonly context?: string
   readonly reportDir: string
   /** Given where the platform is still being made: probe pods start beside it. */
-  readonly early?: Pick<EarlyStart, 'begin'> & { readonly imagesReady: Promise<unknown> }
+  readonly early?: Pick<EarlyStart, 'begin' | 'onFleet'> & { readonly imagesReady: Promise<unknown> }
 }
 
 /** Runs the suites that the settings ask for against a cluster. */
@@ -28,7 +28,7 @@ export async function proveSuites(
       ? {}
       : {
           early: {
-            begin: early.begin,
+            ...early,
             probesReady: Promise.all([early.imagesReady, nodesReady(host, target, timeoutMs)]),
           },
         }),

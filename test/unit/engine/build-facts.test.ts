@@ -19,3 +19,9 @@ test('tells a user from root, and Python without pip from one with it', async ()
   const exec = scriptedExec([[/^python3/, { exitCode: 1, stderr: 'No module named pip' }]])
   expect(await buildFacts(hostOn(exec), machine)).toEqual({ root: false, missing: ['pip'] })
 })
+
+test('looks for nothing that is not asked for', async () => {
+  const machine = fakeMachine()
+  machine.files.write('/proc/self/status', 'Uid:\t0\t0\t0\t0\n')
+  expect(await buildFacts(hostOn(scriptedExec([])), machine, [])).toEqual({ root: true, missing: [] })
+})
