@@ -39,6 +39,8 @@ export interface RunSuitesOptions {
   readonly convergeMs?: number
   /** Given where the platform is still being made. */
   readonly early?: EarlyStart
+  /** Probes are asked only after it; default is at once. */
+  readonly mayProbe?: Promise<unknown>
 }
 
 /** A run that prepares itself while what it is to prove is being made. */
@@ -46,7 +48,7 @@ export interface EarlyStart {
   /** Every node is Ready and the probe image can be pulled: the probe pods start. */
   readonly probesReady: Promise<unknown>
   /** The checks and their clock start, with what is known only then. Its rejection is the run's, once the pods are gone. */
-  readonly begin: Promise<Pick<RunSuitesOptions, 'urls' | 'expected'>>
+  readonly begin: Promise<Pick<RunSuitesOptions, 'urls' | 'expected' | 'mayProbe'>>
   /** Is given the probe pods as soon as they answer, or why there are none. */
   readonly onFleet?: (fleet: Promise<Fleet>) => void
 }
@@ -118,7 +120,12 @@ async function run(host: Host, options: RunSuitesOptions, session: ProbeSession)
     stableMs: options.stableMs ?? 10_000,
     convergeMs: options.convergeMs ?? 15_000,
     ...(options.urls === undefined ? {} : { urls: options.urls }),
-    fleet: once(() => timings.phase('probe pods', () => session.fleet())),
+    fleet: once(() =>
+      timings.phase('probe pods', async () => {
+        await options.mayProbe
+        return await session.fleet()
+      }),
+    ),
   }
   const checks = selectChecks(suites, environment)
   let records: CheckRecord[]

@@ -6,7 +6,7 @@ import { passGate } from './gate.ts'
 import { installKubectl } from './kubectl.ts'
 import type { Made, Making } from './making.ts'
 import { clusterNodes } from './nodes.ts'
-import type { Cluster } from './provider.ts'
+import type { Cluster, NodeInfo } from './provider.ts'
 import { apiReady } from './readiness.ts'
 import { type AskDns, dnsImage } from './readiness-dns.ts'
 import { registryAnswers } from './registry.ts'
@@ -22,6 +22,8 @@ export interface FinishHooks {
   readonly onKubeconfig?: OnKubeconfig
   /** How DNS is asked on a cluster that was there already; a new one is always asked by pods of the gate's own. */
   readonly askDnsAgain?: AskDns
+  /** Called on a cluster whose nodes were found running, when all but DNS is known to be ready. */
+  readonly onAllButDns?: (nodes: readonly NodeInfo[]) => void
 }
 
 export interface SetupResult extends Cluster {
@@ -56,6 +58,9 @@ export async function finishCluster(
     timeoutMs: deadline - host.clock.monotonic(),
     dnsImage,
     askDns: made.reused ? hooks.askDnsAgain : undefined,
+    onAllButDns: () => {
+      if (made.foundRunning) hooks.onAllButDns?.(nodes)
+    },
     imagesReady: made.published,
   })
   const [gate, published] = await Promise.allSettled([ready, made.published])

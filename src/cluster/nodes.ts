@@ -19,8 +19,8 @@ export async function clusterNodes(host: Host, cluster: string, network: string)
   return nodes.map((node) => ({ ...node, address: addresses.get(node.name) ?? '' }))
 }
 
-/** Starts whatever of a cluster is stopped, as after a restart of the host. Rejects with NotReadyError when there are no containers at all. */
-export async function startNodes(host: Host, cluster: string, timeoutMs: number): Promise<void> {
+/** Starts whatever of a cluster is stopped, as after a restart of the host; resolves with whether anything was. Rejects with NotReadyError when there are no containers at all. */
+export async function startNodes(host: Host, cluster: string, timeoutMs: number): Promise<boolean> {
   const [nodes, others] = await Promise.all([
     listContainers(host, `${kindClusterLabel}=${cluster}`),
     listContainers(host, `${clusterLabel}=${cluster}`),
@@ -37,4 +37,5 @@ export async function startNodes(host: Host, cluster: string, timeoutMs: number)
   const options = { timeoutMs: Math.max(1_000, Math.ceil(timeoutMs)) }
   if (paused.length > 0) await host.exec.run('docker', ['unpause', ...paused], options)
   if (ended.length > 0) await host.exec.run('docker', ['start', ...ended], options)
+  return stopped.length > 0
 }

@@ -19,6 +19,8 @@ export interface ReadinessOptions {
   readonly dnsImage: string
   /** Default is {@link dnsAnswers}: check pods of the gate's own. */
   readonly askDns?: AskDns | undefined
+  /** Called when all but DNS is ready. */
+  readonly onAllButDns?: () => void
   /** Resolves when the images of the check pods can be pulled, such as after they were published to the local registry. */
   readonly imagesReady?: Promise<unknown>
 }
@@ -60,7 +62,11 @@ export async function waitUntilReady(host: Host, kubernetes: Kubernetes, options
       }),
     )
   }
-  const results = await Promise.allSettled(checks.map((check) => check.run()))
+  const running = checks.map((check) => check.run())
+  const allButDns = Promise.all(running.filter((_, at) => checks[at]?.name !== 'dns')).then(options.onAllButDns)
+  // Each failure is told below.
+  allButDns.catch(() => {})
+  const results = await Promise.allSettled(running)
   const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
   const [first, ...others] = failures
   if (first === undefined) return

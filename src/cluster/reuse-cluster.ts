@@ -17,7 +17,9 @@ export async function reuseCluster(host: Host, { request, supply, journal, deadl
   await host.timings.phase('network', () =>
     withinTime(host, deadline, 'the network', (bounded) => supply.network(bounded)),
   )
-  await host.timings.phase('start nodes', () => startNodes(host, present.name, deadline - host.clock.monotonic()))
+  const started = await host.timings.phase('start nodes', () =>
+    startNodes(host, present.name, deadline - host.clock.monotonic()),
+  )
   const { registry } = present
   const published =
     registry === undefined
@@ -26,5 +28,12 @@ export async function reuseCluster(host: Host, { request, supply, journal, deadl
           withinTime(host, deadline, publishing, (bounded) => supply.publish(bounded, registry)),
         )
   published.catch(() => {})
-  return { kindPath: tool.path, kindVersion: tool.version, published, attempts: 0, reused: true }
+  return {
+    kindPath: tool.path,
+    kindVersion: tool.version,
+    published,
+    attempts: 0,
+    reused: true,
+    foundRunning: !started,
+  }
 }

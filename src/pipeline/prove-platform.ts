@@ -73,9 +73,16 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
   const beside: Promise<unknown>[] = []
   let app: Promise<VotingAppDeployment | undefined> | undefined
   let proof: Promise<RunRecord | undefined> | undefined
-  const begin = Promise.withResolvers<Pick<RunSuitesOptions, 'urls' | 'expected'>>()
-  // It may be rejected before anybody waits for it, or when nobody ever will.
-  begin.promise.catch(() => {})
+  const begin = Promise.withResolvers<Pick<RunSuitesOptions, 'urls' | 'expected' | 'mayProbe'>>()
+  const finished = Promise.withResolvers<unknown>()
+  // They may be rejected before anybody waits for them, or when nobody ever will.
+  for (const { promise } of [begin, finished]) promise.catch(() => {})
+  const beginProof = (nodes: readonly unknown[], { voteUrl, resultUrl }: VotingAppDeployment): void =>
+    begin.resolve({
+      expected: { nodes: nodes.length },
+      mayProbe: finished.promise,
+      ...(voteUrl === undefined || resultUrl === undefined ? {} : { urls: { vote: voteUrl, result: resultUrl } }),
+    })
   const fleet = Promise.withResolvers<Fleet>()
   fleet.promise.catch(() => {})
   const start = (kubeconfig: string, context: string, imagesReady: Promise<void>): void => {
@@ -119,12 +126,18 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
     }
   }
 
+  // While the probe pods start, what needs none of them is proven.
+  const onAllButDns = async (nodes: readonly unknown[]): Promise<void> => {
+    await Promise.all([...early, ...beside])
+    const deployed = await app
+    if (deployed !== undefined && failures.length === 0) beginProof(nodes, deployed)
+  }
   const request = requestOf(settings, { name: options.clusterName, imageSource: options.imageSource })
   // Never given up: its failure is always its own.
   const [made] = await Promise.allSettled([
     setupCluster(host, request, {
       ...options.setup,
-      ...(reached('assert') ? { askDnsAgain: dnsFromProbes(fleet.promise) } : {}),
+      ...(reached('assert') ? { askDnsAgain: dnsFromProbes(fleet.promise), onAllButDns } : {}),
       onKubeconfig: async (kubeconfig, context, imagesReady) => {
         await options.setup.onKubeconfig?.(kubeconfig, context, imagesReady)
         start(kubeconfig, context, imagesReady)
@@ -132,7 +145,10 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
     }),
   ])
   making = false
-  if (made.status === 'rejected') giveUp.abort(made.reason)
+  if (made.status === 'rejected') {
+    finished.reject(made.reason)
+    giveUp.abort(made.reason)
+  } else finished.resolve(made.value)
   await Promise.all([...early, ...beside])
   if (made.status === 'rejected' || failures.length > 0) {
     // The cancellation of the others is a consequence: the first failure is the cause.
@@ -146,11 +162,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
   const deployed = await app
   if (deployed === undefined) return { cluster }
   if (proof === undefined) return { cluster, app: deployed }
-  const { voteUrl, resultUrl } = deployed
-  begin.resolve({
-    expected: { nodes: cluster.nodes.length },
-    ...(voteUrl === undefined || resultUrl === undefined ? {} : { urls: { vote: voteUrl, result: resultUrl } }),
-  })
+  beginProof(cluster.nodes, deployed)
   const record = await proof
   if (record === undefined) throw failures[0]
   return { cluster, app: deployed, record }

@@ -18,8 +18,9 @@ export function voteFlowChecks(environment: SuiteEnvironment): Check[] {
     found ??= findRoute(environment)
     return found
   }
+  const readOnly = { suite: 'vote-flow', lane: 'parallel', timeoutMs: 60_000 } as const
   // One vote at a time: the live result must change by exactly the vote that is being looked at.
-  const base = { suite: 'vote-flow', lane: 'parallel', serial: 'votes', timeoutMs: 60_000 } as const
+  const base = { ...readOnly, serial: 'votes' } as const
   return [
     {
       ...base,
@@ -30,7 +31,7 @@ export function voteFlowChecks(environment: SuiteEnvironment): Check[] {
       run: async (context) => accept(context, await route(), environment, first),
     },
     {
-      ...base,
+      ...readOnly,
       id: 'R4.database',
       title: 'Postgres takes writes',
       needs: [],

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { removeFleet } from '../../../src/assert/probe-cleanup.ts'
 import { runLabel } from '../../../src/assert/probe-manifests.ts'
-import { startFleet } from '../../../src/assert/probe-pods.ts'
+import { type Fleet, startFleet } from '../../../src/assert/probe-pods.ts'
 import { runSuites } from '../../../src/assert/run-suites.ts'
 import { selectChecks, suiteNames } from '../../../src/assert/suites.ts'
 import { ApiError } from '../../../src/kubernetes/api-error.ts'
@@ -13,6 +13,7 @@ import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import type { ProbeBatch } from '../../../src/probe/protocol.ts'
 import { InputError } from '../../../src/process/errors.ts'
 import type { Host } from '../../../src/process/host.ts'
+import { silentLogger } from '../../../src/process/log.ts'
 import { suites as specSuites } from '../../../src/spec/schema.ts'
 import { testHost } from '../../support/test-host.ts'
 import { type FakeKubernetes, fakeKubernetes, object, suiteEnvironment } from './fake-kubernetes.ts'
@@ -208,6 +209,33 @@ describe('runSuites', () => {
     const record = await running
     expect(record.checks.find(({ id }) => id === 'R1.nodes')?.reason).toContain('2')
     expect(record.checks.find(({ id }) => id === 'R1.probes')?.verdict).toBe('pass')
+  })
+
+  it('asks probes only when it may, and nothing else waits for that', async () => {
+    const said: string[] = []
+    const looked = Promise.withResolvers<void>()
+    const mayProbe = Promise.withResolvers<unknown>()
+    const info = (line: string): void => {
+      said.push(line)
+      if (line.includes('R1.nodes')) looked.resolve()
+    }
+    const fleet = Promise.withResolvers<Fleet>()
+    const running = runSuites(await builtHost({ log: { ...silentLogger, info } }), {
+      ...options,
+      kubernetes: cluster([node('a', true)]),
+      suites: ['readiness'],
+      early: {
+        probesReady: Promise.resolve(),
+        begin: Promise.resolve({ mayProbe: mayProbe.promise }),
+        onFleet: fleet.resolve,
+      },
+    })
+    // Whoever prepares the platform may ask them before.
+    expect((await fleet.promise).probes.map((probe) => probe.node)).toEqual(['a'])
+    await looked.promise
+    expect(said.filter((line) => line.includes('R1.probes'))).toEqual([])
+    mayProbe.resolve(undefined)
+    expect((await running).checks.find(({ id }) => id === 'R1.probes')?.verdict).toBe('pass')
   })
 
   it('removes probes that started early when there is no platform to prove', async () => {

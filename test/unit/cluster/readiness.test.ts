@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { culpritOf, podTrouble } from '../../../src/cluster/culprit.ts'
 import { eventLine } from '../../../src/cluster/diagnostics.ts'
-import { waitUntilReady } from '../../../src/cluster/readiness.ts'
-import { dnsPod, dnsReason } from '../../../src/cluster/readiness-dns.ts'
+import { type ReadinessOptions, waitUntilReady } from '../../../src/cluster/readiness.ts'
+import { type AskDns, dnsPod, dnsReason } from '../../../src/cluster/readiness-dns.ts'
 import { leaseReasons, nodeReasons } from '../../../src/cluster/readiness-nodes.ts'
 import { joinReasons, shorten } from '../../../src/cluster/reasons.ts'
 import type { Kubernetes } from '../../../src/kubernetes/client.ts'
@@ -214,6 +214,7 @@ describe('waitUntilReady', () => {
   const gate = (
     lists: Record<string, readonly KubeObject[]>,
     waitFor: ('api' | 'nodes' | 'system')[] = ['api', 'nodes', 'system'],
+    more: Partial<ReadinessOptions> = {},
   ) => {
     const kubernetes = fakeKubernetes(lists)
     return {
@@ -223,6 +224,7 @@ describe('waitUntilReady', () => {
         waitFor,
         timeoutMs: 1_000,
         dnsImage: 'node:24',
+        ...more,
       }),
     }
   }
@@ -243,6 +245,27 @@ describe('waitUntilReady', () => {
     ['dns', [object('Pod', 'dns', { status: { phase: 'Running' } })], /a and 1 more: asking, no answer yet/],
   ])('fails for %s and nothing else', async (kind, list, message) => {
     await expect(gate({ ...healthy(), [kind]: list }).result).rejects.toThrow(message)
+  })
+
+  it('tells when all but DNS is ready, and not before', async () => {
+    let told = 0
+    const onAllButDns = (): void => void told++
+    const asking = { dns: [object('Pod', 'dns', { status: { phase: 'Running' } })] }
+    await expect(gate({ ...healthy(), ...asking }, undefined, { onAllButDns }).result).rejects.toThrow('no answer yet')
+    expect(told).toBe(1)
+    await expect(gate({ ...healthy(), Node: [node('a')] }, undefined, { onAllButDns }).result).rejects.toThrow('joined')
+    expect(told).toBe(1)
+  })
+
+  it('lets others ask DNS', async () => {
+    const asked: string[][] = []
+    const askDns: AskDns = async (_host, _kubernetes, { nodes }) => void asked.push([...nodes])
+    const { kubernetes, result } = gate(healthy(), undefined, { askDns })
+    await result
+    expect(asked).toEqual([['a', 'b']])
+    expect(kubernetes.created).toEqual([])
+    const refused: AskDns = () => Promise.reject(new NotReadyError('b: SERVFAIL'))
+    await expect(gate(healthy(), undefined, { askDns: refused }).result).rejects.toThrow('b: SERVFAIL')
   })
 
   it('calls two default StorageClasses a fault: a claim would get either', async () => {
