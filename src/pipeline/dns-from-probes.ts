@@ -1,7 +1,6 @@
 import type { Fleet, Probe } from '../assert/probe-pods.ts'
 import { type AskDns, dnsAnswers } from '../cluster/readiness-dns.ts'
 import { joinReasons } from '../cluster/reasons.ts'
-import type { DnsRequest } from '../probe/protocol.ts'
 import { NotReadyError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { pause, waitFor } from '../process/wait.ts'
@@ -44,10 +43,10 @@ async function answered(host: Host, probes: readonly Probe[], name: string, time
 /** Why there was no answer, for each node without one; undefined where a probe cannot be asked. */
 async function nodesWithout(probes: readonly Probe[], name: string): Promise<readonly string[] | undefined> {
   const base = { kind: 'dns', name, transport: 'udp', search: false, timeoutMs: lookupMs } as const
-  const questions: readonly DnsRequest[] = [
+  const questions = [
     { ...base, id: 'v4', type: 'A' },
     { ...base, id: 'v6', type: 'AAAA' },
-  ]
+  ] as const
   try {
     const answers = await Promise.all(probes.map((probe) => probe.run(questions)))
     return answers.flatMap((results, at) => {
