@@ -10,7 +10,7 @@ export interface BundleOptions {
   /** Where `dist` lies; default is this repository. */
   readonly root?: string
   readonly inputs?: Readonly<Record<string, string>>
-  /** Files of the workspace by name. */
+  /** Files of the workspace by path. */
   readonly workspace?: Readonly<Record<string, string>>
   readonly state?: Readonly<Record<string, string>>
   readonly env?: Readonly<Record<string, string>>
@@ -51,8 +51,10 @@ export async function runBundle(name: string, options: BundleOptions = {}): Prom
     writeFileSync(path.join(folder, 'bin', program), `#!${process.execPath}\n${text}\n`)
     chmodSync(path.join(folder, 'bin', program), 0o755)
   }
-  for (const [file, text] of Object.entries(options.workspace ?? {}))
+  for (const [file, text] of Object.entries(options.workspace ?? {})) {
+    mkdirSync(path.dirname(path.join(folder, 'workspace', file)), { recursive: true })
     writeFileSync(path.join(folder, 'workspace', file), text)
+  }
   const env: Record<string, string> = {
     PATH: path.join(folder, 'bin'),
     HOME: path.join(folder, 'home'),

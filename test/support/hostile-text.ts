@@ -68,6 +68,35 @@ export const hostileText: fc.Arbitrary<string> = fc
   })
   .map((parts) => parts.join(''))
 
+/** Whole values, each meant for one reader: a shell, the runner, its files, YAML, Markdown, a terminal. Whoever falls for one leaves `owned`, or what only it would. */
+export const plants: readonly string[] = [
+  '$(touch owned)',
+  ';touch owned;',
+  '`touch owned`',
+  '|| touch owned && touch owned',
+  '--kubeconfig=/etc/passwd',
+  'a\n::set-output name=forged::owned',
+  'a\n::add-mask::e\n::error title=forged::owned',
+  '::error file=forged::owned%0A::warning::owned',
+  'a\r##[error]owned',
+  'a\nforged<<ghadelimiter_0\nowned\nghadelimiter_0',
+  'a]]></failure><script>owned()</script>',
+  '<img src=x onerror=owned()>](javascript:owned)',
+  '| a |\n|---|\n\n```\n# owned\n@everyone',
+  '&a [*a, *a]\n--- !!js/function owned\n<<: *b',
+  '{a: *a, ? [b]: !!binary x, __proto__: {owned: 1}}',
+  '__proto__',
+  'constructor.prototype.owned=1',
+  '../../../../../../etc/passwd',
+  '\u001b[2K\u001b]0;owned\u0007\u0001\u007f\u0085',
+  'a\u2028::error::owned\u2029::warning::owned',
+  'a\u202edenwo\u2066\u200b\ufeff::error::owned',
+  '${{ github.token }} ${HOME} %s %n $HOME',
+]
+
+/** As much as the kernel takes in one variable; the runner can hand over no more. */
+export const longText = `x${'-\u00e9'.repeat(40_000)}`
+
 /** A megabyte of one piece: what takes more than linear time, or room in a message, shows. */
 export const hugeText: fc.Arbitrary<string> = fc
   .constantFrom(...pieces)
