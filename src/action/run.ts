@@ -5,6 +5,7 @@ import { systemClock } from '../process/clock.ts'
 import { CancelledError, messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import type { Logger } from '../process/log.ts'
+import { Secrets } from '../process/secret-texts.ts'
 import { endPrograms, type TrackedExec } from '../process/tracked-exec.ts'
 import { timelineTable } from '../report/timeline.ts'
 import type { GivenAs } from '../spec/settings.ts'
@@ -67,7 +68,7 @@ export async function runAction<I extends InputDefinitions, O extends string, S 
 export async function runStep<I extends InputDefinitions, O extends string, S extends string>(
   contract: ActionDefinition<I, O, S>,
   body: (context: ActionContext<I, O, S>) => Promise<void>,
-  { environment, log, cancel, onHost }: Step & { readonly onHost?: (host: ActionHost) => void },
+  { environment, log, cancel, secrets, onHost }: Step & { readonly onHost?: (host: ActionHost) => void },
 ): Promise<number> {
   let host: ActionHost | undefined
   const sections: string[] = []
@@ -119,15 +120,17 @@ export async function runStep<I extends InputDefinitions, O extends string, S ex
   await endPrograms(host?.exec, cancel)
   const timings = host?.timings.entries() ?? []
   if (timings.length > 0) log.info(timelineTable(timings))
+  const hide = (text: string): string => secrets?.hide(text) ?? text
   const summary = renderSummary({
     title: contract.title,
     ok,
-    ...(failure === undefined ? {} : { failure }),
-    results: [...results],
+    // Before Markdown is made of them, in which they would look different.
+    ...(failure === undefined ? {} : { failure: hide(failure) }),
+    results: [...results].map(([name, value]) => [name, hide(value)] as const),
     sections,
     timings,
   })
-  await writeSummary(environment.raw['GITHUB_STEP_SUMMARY'], summary)
+  await writeSummary(environment.raw['GITHUB_STEP_SUMMARY'], hide(summary))
   return ok ? 0 : cancelled ? 130 : 1
 }
 
@@ -166,11 +169,14 @@ interface Step {
   readonly environment: RunnerEnvironment
   readonly log: Logger
   readonly cancel: AbortController
+  /** What `log` was told to mask. */
+  readonly secrets?: Secrets
 }
 
 function start(programs: () => TrackedExec | undefined): Step {
   const environment = readEnvironment(process.env, path.join(tmpdir(), 'k8s-platform'))
-  const log = createRunnerLogger(systemClock)
+  const secrets = new Secrets()
+  const log = createRunnerLogger(systemClock, secrets)
   const cancel = new AbortController()
   for (const [signal, graceMs] of signals) {
     process.on(signal, () => {
@@ -185,7 +191,7 @@ function start(programs: () => TrackedExec | undefined): Step {
       }, graceMs).unref()
     })
   }
-  return { environment, log, cancel }
+  return { environment, log, cancel, secrets }
 }
 
 /**

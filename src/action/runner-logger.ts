@@ -1,7 +1,7 @@
 import * as core from '@actions/core'
 import type { Clock } from '../process/clock.ts'
 import type { AnnotationPlace, Logger } from '../process/log.ts'
-import { secretTexts } from '../process/secret-texts.ts'
+import { Secrets, secretTexts } from '../process/secret-texts.ts'
 import { formatSeconds } from '../process/wait.ts'
 import { harmlessLines } from './safe-text.ts'
 
@@ -10,13 +10,20 @@ const progressMs = 5_000
 
 /**
  * What features say, as the runner understands it. Groups fold; inside another group, which the runner cannot fold again, or beside one that is open, they become
- * plain headings. Text never becomes a command.
+ * plain headings. Text never becomes a command, and what was masked is not in it.
  */
-export function createRunnerLogger(clock: Clock): Logger {
+export function createRunnerLogger(clock: Clock, secrets: Secrets = new Secrets()): Logger {
+  const linesOf = (message: string): string[] => harmlessLines(secrets.hide(message))
+  const harmless = (message: string): string => linesOf(message).join('\n')
+  const properties = ({ title, file, line }: AnnotationPlace = {}): core.AnnotationProperties => ({
+    ...(title === undefined ? {} : { title: harmless(title) }),
+    ...(file === undefined ? {} : { file }),
+    ...(line === undefined ? {} : { startLine: line }),
+  })
   let open = 0
   let lastProgress = Number.NEGATIVE_INFINITY
   const info = (message: string): void => {
-    for (const line of harmlessLines(message)) core.info(line)
+    for (const line of linesOf(message)) core.info(line)
   }
   return {
     debug: (message) => core.debug(harmless(message)),
@@ -26,7 +33,7 @@ export function createRunnerLogger(clock: Clock): Logger {
     warning: (message, place) => core.warning(harmless(message), properties(place)),
     error: (message, place) => core.error(harmless(message), properties(place)),
     async group(title, body) {
-      const [heading = ''] = harmlessLines(title)
+      const [heading = ''] = linesOf(title)
       const folded = open === 0
       open += 1
       if (folded) core.startGroup(heading)
@@ -50,19 +57,8 @@ export function createRunnerLogger(clock: Clock): Logger {
       info(message)
     },
     mask(secret) {
+      secrets.add(secret)
       for (const text of secretTexts(secret)) core.setSecret(text)
     },
-  }
-}
-
-function harmless(message: string): string {
-  return harmlessLines(message).join('\n')
-}
-
-function properties({ title, file, line }: AnnotationPlace = {}): core.AnnotationProperties {
-  return {
-    ...(title === undefined ? {} : { title: harmless(title) }),
-    ...(file === undefined ? {} : { file }),
-    ...(line === undefined ? {} : { startLine: line }),
   }
 }

@@ -81,13 +81,21 @@ async function apiObjects(kubernetes: Kubernetes, folder: string, notes: string[
     objects.map(async ([name, kind]) => {
       try {
         const items = await kubernetes.list(kind)
-        // managedFields are half of the bytes and tell a reader nothing.
-        const text = JSON.stringify(items, (key, value) => (key === 'managedFields' ? undefined : value), 2)
+        const text = JSON.stringify(items, forReaders, 2)
         await writeFile(join(folder, `${name}.json`), `${text}\n`)
       } catch (error) {
         notes.push(`objects/${name}: ${messageOf(error)}`)
       }
     }),
+  )
+}
+
+/** managedFields are half of the bytes and tell a reader nothing. What a container's environment holds in plain text, and the manifest that has it too, may be a secret. */
+function forReaders(key: string, value: unknown): unknown {
+  if (key === 'managedFields' || key === 'kubectl.kubernetes.io/last-applied-configuration') return undefined
+  if (key !== 'env' || !Array.isArray(value)) return value
+  return value.map((entry: unknown) =>
+    typeof entry === 'object' && entry !== null && 'value' in entry ? { ...entry, value: '***' } : entry,
   )
 }
 

@@ -1,15 +1,13 @@
-import type { ChildProcess } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { recordFault } from '../support/fault-results.ts'
-import { type BundleRun, runBundle } from './run-bundle.ts'
+import { runBundle } from './run-bundle.ts'
+import { mark, placesOf, watchPrograms } from './secret-places.ts'
 
-const mark = `kpsecret${randomBytes(8).toString('hex')}`
 const folder = mkdtempSync(path.join(tmpdir(), 'k8s-platform-secrets-'))
 const tokensSeen: string[] = []
 let server: Server
@@ -33,61 +31,6 @@ users: [{name: demo, user: {token: ${mark}-token}}]
 })
 
 afterAll(() => server.close())
-
-/** Everywhere the mark is after the run: what it printed, but for the commands that mask; every file it wrote; its programs' arguments and environment. */
-function places(run: BundleRun, programs: readonly string[]): string[] {
-  const printed = `${run.stdout}\n${run.stderr}`.split('\n').filter((line) => !line.startsWith('::add-mask::'))
-  const files = readdirSync(run.folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => path.join(entry.parentPath, entry.name))
-  return [
-    ...(printed.some((line) => line.includes(mark)) ? ['the log'] : []),
-    ...files.filter((file) => readFileSync(file).includes(mark)).map((file) => path.relative(run.folder, file)),
-    ...programs.filter((text) => text.includes(mark)).map((text) => `a program: ${text.slice(0, 200)}`),
-  ]
-}
-
-/** Arguments and environment of all programs below a process, read again and again while it runs. */
-function watchPrograms(seen: Set<string>): (child: ChildProcess) => void {
-  return (child) => {
-    const timer = setInterval(() => {
-      const own = commandLine(child.pid ?? 0)
-      for (const pid of programsBelow(child.pid ?? 0)) {
-        const command = commandLine(pid)
-        // Before it has become another program, a new process has the memory of the one that made it.
-        if (command === '' || command === own) continue
-        seen.add(`cmdline ${command}`)
-        try {
-          seen.add(`environ ${readFileSync(`/proc/${pid}/environ`, 'utf8')}`)
-        } catch {
-          // It has ended.
-        }
-      }
-    }, 5)
-    child.on('exit', () => clearInterval(timer))
-  }
-}
-
-function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-function programsBelow(pid: number): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    const direct = text
-      .split(' ')
-      .filter((part) => part !== '')
-      .map(Number)
-    return direct.flatMap((child) => [child, ...programsBelow(child)])
-  } catch {
-    return []
-  }
-}
 
 /** A Docker that stays for a moment, so that it is seen, and then has nothing. */
 const slowDocker = 'setTimeout(() => { console.error("no engine here"); process.exit(1) }, 300)'
@@ -130,7 +73,7 @@ test.each([
     onStart: watchPrograms(programs),
     env: { RUNNER_DEBUG: '1' },
   })
-  const found = places(run, [...programs])
+  const found = placesOf(run, [...programs])
   recordFault({
     section: 'input',
     fault: `secret: ${what}`,
@@ -154,7 +97,7 @@ test('the search finds a secret in a program, in a file and in the log', async (
     },
     onStart: watchPrograms(programs),
   })
-  const found = places(run, [...programs]).join('\n')
+  const found = placesOf(run, [...programs]).join('\n')
   expect(found).toContain('the log')
   expect(found).toContain('home/file')
   expect(found).toContain('a program: environ')

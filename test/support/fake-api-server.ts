@@ -7,6 +7,8 @@ const resources = [
   { name: 'configmaps', kind: 'ConfigMap', namespaced: true },
   { name: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true },
   { name: 'services', kind: 'Service', namespaced: true },
+  { name: 'secrets', kind: 'Secret', namespaced: true },
+  { name: 'pods', kind: 'Pod', namespaced: true },
 ]
 
 /** An API server on 127.0.0.1 that keeps objects of core/v1 and nothing else: enough for a program that is started as it is. */
@@ -34,7 +36,7 @@ export class FakeApiServer {
     this.#server.close()
   }
 
-  kubeconfig(): string {
+  kubeconfig(token = 'none'): string {
     const { port } = this.#server.address() as AddressInfo
     return JSON.stringify({
       apiVersion: 'v1',
@@ -42,7 +44,7 @@ export class FakeApiServer {
       'current-context': 'test',
       contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
       clusters: [{ name: 'test', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } }],
-      users: [{ name: 'test', user: { token: 'none' } }],
+      users: [{ name: 'test', user: { token } }],
     })
   }
 
@@ -62,12 +64,20 @@ export class FakeApiServer {
     if (method !== 'GET') this.writes.push(`${method} ${pathname}${dry ? ' (dry run)' : ''}`)
     const live = this.objects.get(pathname)
     if (method === 'GET' && live !== undefined) return send(200, live)
-    if (method === 'GET' && /\/(serviceaccounts|namespaces)$/.test(pathname)) {
+    const kind = /\/(serviceaccounts|namespaces|secrets|pods)$/.exec(pathname)?.[1]
+    if (method === 'GET' && kind !== undefined) {
       if (searchParams.get('watch') === 'true') {
         response.writeHead(200).flushHeaders()
         return
       }
-      const items = [...this.objects].filter(([path]) => path.startsWith(`${pathname}/`)).map(([, object]) => object)
+      const everywhere = pathname === `/api/v1/${kind}`
+      const isListed = (path: string): boolean =>
+        path.startsWith(`${pathname}/`) || (everywhere && path.split('/').at(-2) === kind)
+      const labels = (searchParams.get('labelSelector') ?? '').split(',').filter((label) => label !== '')
+      const isWanted = ({ metadata }: KubeObject): boolean =>
+        labels.every((label) => `${label.split('=')[0]}=${metadata.labels?.[label.split('=')[0] ?? '']}` === label)
+      const listed = [...this.objects].filter(([path]) => isListed(path)).map(([, object]) => object)
+      const items = listed.filter(isWanted)
       return send(200, { metadata: { resourceVersion: '1' }, items })
     }
     if (method === 'DELETE') {
