@@ -15,6 +15,7 @@ import { type ClusterOwner, identityOf } from './owner.ts'
 import { preflight } from './preflight.ts'
 import type { ClusterRequest } from './provider.ts'
 import { raiseLowLimits } from './raise-limits.ts'
+import { type WatchRegistry, whileRegistryLives } from './registry-watch.ts'
 import { reuseCluster } from './reuse-cluster.ts'
 import { type ClusterState, listStates, readState } from './state.ts'
 import { StateJournal } from './state-journal.ts'
@@ -66,8 +67,10 @@ export async function setupCluster(host: Host, request: ClusterRequest, options:
   host.log.debug(`cluster ${request.name} is on record`)
   const making: Making = { request, supply, journal, deadline }
   try {
-    const made = present === undefined ? await create(host, making, version) : await reuseCluster(host, making)
-    return await finishCluster(host, making, made, options)
+    return await whileRegistryLives(host, request.name, async (own, watch) => {
+      const made = present === undefined ? await create(own, making, version, watch) : await reuseCluster(own, making)
+      return await finishCluster(own, making, made, options)
+    })
   } catch (error) {
     throw await explainFailure(host, journal, error, present !== undefined)
   }
@@ -95,7 +98,7 @@ function resolve(host: Host, request: ClusterRequest, available: readonly string
   return version
 }
 
-async function create(host: Host, making: Making, kubernetesVersion: string): Promise<Made> {
+async function create(host: Host, making: Making, kubernetesVersion: string, watch: WatchRegistry): Promise<Made> {
   const { request, supply, journal, deadline } = making
   const { folder, kubeconfig, logsPath } = journal.state
   await raiseLowLimits(host, journal)
@@ -107,7 +110,10 @@ async function create(host: Host, making: Making, kubernetesVersion: string): Pr
     kubeconfig,
     logsPath,
     deadline,
-    record: (facts) => journal.update(facts),
+    record: async (facts) => {
+      await journal.update(facts)
+      if (facts.registry !== undefined) watch(facts.registry)
+    },
   })
   await journal.update(async () => {
     const neighbours = (await listStates(host)).filter((state) => state.name !== request.name)

@@ -181,6 +181,7 @@ export const creationFaults: readonly CreationFault[] = [
     code: 'REGISTRY_LOST',
     line: /^the local registry, container culprit-registry, is exited \(exit code 137\)/,
     next: /docker logs --tail 50 culprit-registry/,
+    withinSeconds: 90,
     plant: (drill) => onNodes(drill, () => drill.docker('kill', 'culprit-registry')),
   },
   {
@@ -188,6 +189,7 @@ export const creationFaults: readonly CreationFault[] = [
     code: 'REGISTRY_LOST',
     line: /^the local registry, container culprit-registry, is gone/,
     next: /clean-up job/,
+    withinSeconds: 90,
     plant: (drill) => onNodes(drill, () => drill.docker('rm', '--force', 'culprit-registry')),
   },
   {

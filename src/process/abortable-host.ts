@@ -1,4 +1,4 @@
-import type { Host } from '../process/host.ts'
+import type { Host } from './host.ts'
 
 /** The host with one more reason to end: an abort of `signal` also ends the programs that were started through it. The host's own signal goes on counting. */
 export function abortableHost(host: Host, signal: AbortSignal): Host {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { abortableHost } from '../../../src/pipeline/abortable-host.ts'
+import { abortableHost } from '../../../src/process/abortable-host.ts'
 import { testHost } from '../../support/test-host.ts'
 
 it('ends programs that were started through it, also those given a signal of their own', async () => {
