@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { renderReliability } from './render-reliability.ts'
+import { recordStep, renderReliability } from './render-reliability.ts'
 import { repositoryRoot } from './repository.ts'
 
 /**
@@ -13,6 +13,8 @@ import { repositoryRoot } from './repository.ts'
 interface Counts {
   passed: number
   failed: number
+  /** Told, and in a nightly run, which is to try everything, failed. */
+  skipped?: number
 }
 
 interface Step {
@@ -30,7 +32,11 @@ const wanted = process.argv
     return { name, step, file: file.join('/') }
   })
 /** Results tell by it which of them were made together. */
-const testRun = new Date().toISOString()
+const started = new Date().toISOString()
+const marks = {
+  K8S_PLATFORM_TEST_RUN: started,
+  K8S_PLATFORM_TEST_COMMIT: commit(),
+}
 const goModules = ['images/node-network', 'images/capless-runtime', 'voting-app/worker']
 /** Reports of the last run, for whoever looks into a red one; CI uploads them. */
 const results = path.join(repositoryRoot, 'test-results')
@@ -69,7 +75,7 @@ mkdirSync(results, { recursive: true })
 const rows: { name: string; counts: Counts; seconds: number }[] = []
 for (const step of selected) {
   process.stdout.write(`\n=== ${step.name}\n`)
-  const started = performance.now()
+  const began = performance.now()
   const files = wanted.filter((one) => one.step === step.name && one.name !== step.name).map(({ file }) => file)
   const counts = await step.run(files).catch((error: unknown): Counts => {
     process.stdout.write(`${step.name}: ${error instanceof Error ? error.message : String(error)}\n`)
@@ -77,7 +83,18 @@ for (const step of selected) {
   })
   // A step that ran nothing proves nothing.
   if (counts.passed + counts.failed === 0) counts.failed = 1
-  rows.push({ name: step.name, counts, seconds: (performance.now() - started) / 1000 })
+  const skipped = counts.skipped ?? 0
+  if (nightly) counts.failed += skipped
+  const seconds = (performance.now() - began) / 1000
+  rows.push({ name: step.name, counts, seconds })
+  recordStep({
+    name: [step.name, ...files].join(' '),
+    ...counts,
+    skipped,
+    seconds,
+    date: started.slice(0, 10),
+    commit: marks.K8S_PLATFORM_TEST_COMMIT,
+  })
 }
 
 const total = rows.reduce(
@@ -87,7 +104,7 @@ const total = rows.reduce(
 process.stdout.write('\n')
 for (const row of rows) {
   process.stdout.write(
-    `${row.counts.failed === 0 ? 'ok    ' : 'FAILED'}  ${row.name.padEnd(26)}${String(row.counts.passed).padStart(5)} passed ${String(row.counts.failed).padStart(3)} failed ${row.seconds.toFixed(0).padStart(5)} s\n`,
+    `${row.counts.failed === 0 ? 'ok    ' : 'FAILED'}  ${row.name.padEnd(26)}${String(row.counts.passed).padStart(5)} passed ${String(row.counts.failed).padStart(3)} failed ${row.seconds.toFixed(0).padStart(5)} s${row.counts.skipped ? `, ${row.counts.skipped} skipped` : ''}\n`,
   )
 }
 const page = await renderReliability({ nightly, whole })
@@ -112,12 +129,13 @@ async function vitest(project: string, files: readonly string[]): Promise<Counts
   const report = JSON.parse(readFileSync(file, 'utf8')) as {
     numPassedTests: number
     numFailedTests: number
-    numFailedTestSuites: number
+    numPendingTests: number
+    numTodoTests: number
     success: boolean
   }
   // A file that does not load has no tests to count; an unhandled error fails none of them.
   const failed = Math.max(report.numFailedTests, code === 0 && report.success ? 0 : 1)
-  return { passed: report.numPassedTests, failed }
+  return { passed: report.numPassedTests, failed, skipped: report.numPendingTests + report.numTodoTests }
 }
 
 /** Counts the tests, not the packages, out of `go test -json`; vet's findings fail the step. */
@@ -159,6 +177,12 @@ function parse(line: string): { Action: string; Package: string; Test?: string; 
   }
 }
 
+/** Empty for a copy without its history. */
+function commit(): string {
+  const { stdout } = spawnSync('git', ['describe', '--always', '--dirty'], { cwd: repositoryRoot, encoding: 'utf8' })
+  return stdout.trim()
+}
+
 /** Each check that is not vitest's counts as one test. */
 function checks(): Promise<Counts> {
   const names = ['types', 'dist', 'workflows', 'generated', 'imports', 'format', 'lint']
@@ -194,7 +218,7 @@ function run(
     const child = spawn(command, args, {
       cwd: options.cwd ?? repositoryRoot,
       stdio: ['ignore', options.onLine === undefined ? 'inherit' : 'pipe', 'inherit'],
-      env: { ...process.env, K8S_PLATFORM_NIGHTLY: nightly ? '1' : '', K8S_PLATFORM_TEST_RUN: testRun },
+      env: { ...process.env, ...marks, K8S_PLATFORM_NIGHTLY: nightly ? '1' : '' },
     })
     let rest = ''
     child.stdout?.on('data', (chunk: Buffer) => {

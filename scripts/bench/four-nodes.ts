@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import type { Host } from '../../src/process/host.ts'
 import { runPeersWay } from './peers-run.ts'
 import { runBuiltCli, withFreshCluster } from './programs.ts'
@@ -22,7 +25,15 @@ export async function benchFourNodes(host: Host): Promise<BenchResult> {
   }
 }
 
-function upToFourNodes(cluster: readonly string[]): Promise<number> {
-  const shape = ['--image-source', 'packages', '--through', 'cluster', '--wait-for', 'nodes']
-  return runBuiltCli(['up', ...cluster, ...shape]).then((run) => run.durationMs / 1000)
+async function upToFourNodes(cluster: readonly string[]): Promise<number> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'k8s-platform-bench-'))
+  try {
+    const spec = path.join(folder, 'platform.yaml')
+    await writeFile(spec, 'apiVersion: k8s-platform/v1\ncluster:\n  waitFor: [nodes]\n')
+    const shape = ['--spec', spec, '--image-source', 'packages', '--through', 'cluster']
+    const run = await runBuiltCli(['up', ...cluster, ...shape])
+    return run.durationMs / 1000
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }

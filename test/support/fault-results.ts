@@ -32,6 +32,8 @@ export interface RecordedFault extends FaultResult {
   readonly run: string
   /** YYYY-MM-DD, UTC. */
   readonly date: string
+  /** What was tested, as `git describe --always --dirty` names it; empty where a test was run by hand. */
+  readonly commit: string
 }
 
 /** JSON lines, one {@link RecordedFault} each; a whole run of `scripts/test.ts` empties it with the rest of `test-results/`, and each renders it at the end. */
@@ -44,6 +46,7 @@ export function recordFault(result: FaultResult): void {
     ...result,
     run: process.env['K8S_PLATFORM_TEST_RUN'] ?? '',
     date: new Date().toISOString().slice(0, 10),
+    commit: process.env['K8S_PLATFORM_TEST_COMMIT'] ?? '',
   }
   appendFileSync(faultResultsFile, `${JSON.stringify(recorded)}\n`)
 }

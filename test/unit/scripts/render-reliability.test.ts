@@ -18,6 +18,7 @@ const row = {
   held: true,
   run: 'first',
   date: '2026-11-21',
+  commit: 'abc',
 } as const
 
 it('counts what held, in the order of the sections', () => {
@@ -41,17 +42,25 @@ it('tells each way in which a drill failed', () => {
   expect(reliabilityPage(failed)).toContain('| 3 lost; not mended: no Redis | **no** |')
 })
 
-it('a run of a part replaces what it showed before, and only that', () => {
-  const again = { ...row, run: 'second', date: '2026-11-22' }
-  const page = reliabilityPage([{ ...row, held: false, seen: '3 lost' }, { ...row, fault: 'Postgres killed' }, again])
-  expect(page).toContain('on 2026-11-21 and 2026-11-22')
+it('a part that ran again counts as it was last, and tells what it showed before', () => {
+  const red = { ...row, held: false, seen: '3 lost', commit: 'abc' }
+  const page = reliabilityPage([red, { ...row, fault: 'Postgres killed' }, { ...row, run: 'second', commit: 'def' }])
   expect(page).toContain('2 of 2 drills held')
-  expect(page).not.toContain('3 lost')
+  expect(page).toContain('| Redis killed | no vote lost | 0 lost; red before, at abc: 3 lost | yes |')
+  const worse = reliabilityPage([row, { ...red, run: 'second' }])
+  expect(worse).toContain('| Redis killed | no vote lost | 3 lost | **no** |')
+})
+
+it('tells what ran, the last time that it did', () => {
+  const step = { name: 'e2e', passed: 3, failed: 1, skipped: 0, seconds: 61.2, date: '2026-11-21', commit: 'abc' }
+  const again = { ...step, passed: 4, failed: 0, commit: 'def' }
+  const page = reliabilityPage([row], [step, { ...step, name: 'nightly' }, again])
+  expect(page).toContain('| e2e | def | 2026-11-21 | 4 | 0 | 0 | 61 |\n| nightly | abc | 2026-11-21 | 3 | 1 | 0 | 61 |')
 })
 
 it('has a row for each drill that is due and did not run', () => {
   const due = [row, { ...row, fault: 'Postgres killed' }, { ...row, section: 'input', fault: 'a shell' }] as const
-  const page = reliabilityPage([row], due)
+  const page = reliabilityPage([row], [], due)
   expect(page).toContain('1 of 3 drills held. 2 did not run.')
   expect(page).toContain(
     '| Redis killed | no vote lost | 0 lost | yes |\n| Postgres killed | no vote lost | nothing | **did not run** |',
