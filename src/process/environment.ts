@@ -8,6 +8,10 @@ export const variables = {
     'Folder for built images and downloads; may be deleted at any time. Default: $XDG_CACHE_HOME/k8s-platform or ~/.cache/k8s-platform.',
   K8S_PLATFORM_NIGHTLY:
     "Only for this repository's tests: set and not empty, tests with generated input try ten times as much. `npm run test:nightly` sets it.",
+  K8S_PLATFORM_TEST_RUN:
+    "Only for this repository's tests: the run that rows of `docs/reliability.md` belong to. `npm test` sets it.",
+  K8S_PLATFORM_TEST_COMMIT:
+    "Only for this repository's tests: the commit that rows of `docs/reliability.md` tell. `npm test` sets it.",
   K8S_PLATFORM_E2E_KUBECONFIG:
     "Only for this repository's tests: kubeconfig of a cluster with the voting app, for work on one drill; without it they take the cluster they share.",
   K8S_PLATFORM_VOTES_SEED:
