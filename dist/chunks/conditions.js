@@ -1,0 +1,1 @@
+function conditionOf(object,type){return(object.status?.conditions??[]).find(condition=>condition.type===type)}function isReady(object){return conditionOf(object,`Ready`)?.status===`True`}export{isReady as n,conditionOf as t};

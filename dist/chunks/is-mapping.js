@@ -1,0 +1,1 @@
+function isMapping(value){return typeof value==`object`&&!!value&&!Array.isArray(value)}export{isMapping as t};

@@ -1,0 +1,1 @@
+import{access}from"node:fs/promises";function pathExists(path){return access(path).then(()=>!0,()=>!1)}export{pathExists as t};
