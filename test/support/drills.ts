@@ -4,6 +4,7 @@ import { findAppPod, query } from '../../src/assert/voting-app-access.ts'
 import type { KubeObject } from '../../src/kubernetes/objects.ts'
 import { restrictedContainer, restrictedPod } from '../../src/kubernetes/restricted-pod.ts'
 import type { DrillCluster } from '../e2e/cluster-fixture.ts'
+import { dnsDrills } from './dns-drills.ts'
 import {
   app,
   daemonSetsReady,
@@ -44,6 +45,7 @@ function scaledToZero(name: string, namespace: string): Drill {
 
 export const drills: Readonly<Record<FaultName, Drill>> = {
   ...platformDrills,
+  ...dnsDrills,
   'worker at zero': scaledToZero('worker', app.namespace),
   'CoreDNS at zero': scaledToZero('coredns', 'kube-system'),
   'selector of a Service off by one label': patched(

@@ -46,6 +46,14 @@ export const faults = {
     red: { 'D1.servers': /^fail: A kubernetes\.default\.svc\.\S+ of \S+ over UDP and TCP: timeout after 2\.0 s/ },
     skipped: ['D1.external-name', 'D1.headless', 'D1.ptr', 'D1.search', 'D1.service', 'D1.srv'],
   },
+  'CoreDNS without SRV records': {
+    red: { 'D1.srv': /^fail: SRV \S+ over UDP and TCP: NXDOMAIN instead of / },
+    skipped: [],
+  },
+  'CoreDNS without PTR records': {
+    red: { 'D1.ptr': /^fail: PTR \S+ over UDP and TCP: NXDOMAIN instead of / },
+    skipped: [],
+  },
   // The worker says so too: it is not Ready while it cannot count.
   'Postgres read-only': {
     red: {
@@ -138,8 +146,6 @@ export const redInUnitTests: Readonly<Record<string, UnitProof>> = {
   },
   'D1.service': wrongAnswer,
   'D1.headless': wrongAnswer,
-  'D1.srv': wrongAnswer,
-  'D1.ptr': wrongAnswer,
   'D1.external-name': wrongAnswer,
   'D1.search': wrongAnswer,
   'S1.identity': wrongRoute,
