@@ -6,7 +6,7 @@ import type { Host } from '../process/host.ts'
  * What kind recommends for several nodes ("too many open files" among its known issues). All nodes of all clusters share the limit of the host's root: with the kernel's
  * usual 128 instances the third cluster's containerd finds none left, runs without its CRI, and kubelets never start.
  */
-const wanted: Readonly<Record<string, number>> = { max_user_instances: 512, max_user_watches: 524_288 }
+export const wantedLimits: Readonly<Record<string, number>> = { max_user_instances: 512, max_user_watches: 524_288 }
 
 /** Where the kernel keeps the settings. */
 export const inotifyFolder = '/proc/sys/fs/inotify'
@@ -17,7 +17,7 @@ export type RaisedLimits = Readonly<Record<string, number>>
 /** The settings that are too low for comfort and that we may write. Asking changes nothing. */
 export async function limitsToRaise(folder = inotifyFolder): Promise<RaisedLimits> {
   const low: Record<string, number> = {}
-  for (const [name, value] of Object.entries(wanted)) {
+  for (const [name, value] of Object.entries(wantedLimits)) {
     const path = join(folder, name)
     const present = Number((await readFile(path, 'utf8').catch(() => '')).trim() || Number.NaN)
     if (present < value && (await writable(path))) low[name] = present
@@ -32,7 +32,7 @@ export async function raiseLimits(
   folder = inotifyFolder,
 ): Promise<void> {
   for (const [name, before] of Object.entries(limits)) {
-    const value = wanted[name]
+    const value = wantedLimits[name]
     if (value === undefined) continue
     try {
       await writeFile(join(folder, name), `${value}\n`)
@@ -51,7 +51,7 @@ export async function restoreLimits(limits: RaisedLimits, folder = inotifyFolder
   for (const [name, before] of Object.entries(limits)) {
     const path = join(folder, name)
     const present = Number((await readFile(path, 'utf8').catch(() => '')).trim())
-    if (present !== wanted[name]) continue
+    if (present !== wantedLimits[name]) continue
     await writeFile(path, `${before}\n`)
     restored.push(`fs.inotify.${name} back to ${before}`)
   }

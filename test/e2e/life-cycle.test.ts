@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { runCli } from '../support/cli.ts'
+import { containersOf } from '../support/cluster-traces.ts'
 import { recordFault } from '../support/fault-results.ts'
 import { clusterJob, type LifeCycleHost, leftOf, lifeCycleHost, surroundings } from '../support/life-cycle.ts'
 import { type Drill, drillName, expectationOf, runDrill } from '../support/life-cycle-drills.ts'
@@ -38,7 +39,12 @@ it('a run killed while its nodes are being created is cleaned up by the next, wh
   const shared = inject('shared')
   const env = { K8S_PLATFORM_STATE_DIR: shared.stateFolder }
   const drill: Drill = { phase: 'nodes', fault: 'runner killed' }
+  const containers = await containersOf(shared.name)
+  expect(containers).not.toEqual([])
   const wrong = await runDrill(host, drill, { env, full: true })
+  // What the API tells of a node is for a while what was before.
+  const now = await containersOf(shared.name)
+  if (now.join() !== containers.join()) wrong.push(`the neighbour was ${containers}, is ${now}`)
   const neighbour = await runCli(['status', '--cluster-name', shared.name], { env })
   if (neighbour.code !== 0) wrong.push(`the neighbour: ${neighbour.stdout}`)
   record(`${drillName(drill)}; beside a neighbour`, `${expectationOf(drill)}; it is green, the neighbour stays`, wrong)
@@ -112,7 +118,11 @@ it('two legs of a matrix, started at the same instant, have clusters of their ow
     }
     for (const output of ['cluster-name', 'kubeconfig', 'registry', 'load-balancer-range', 'logs-path'])
       expect(new Set(outputs.map((one) => one[output])).size, output).toBe(2)
-    for (const one of outputs) expect(await leftOf({ ...host, cluster: one['cluster-name'] ?? '' }, before)).toEqual([])
+    for (const one of outputs) {
+      const ports = [one['registry']?.split(':').at(-1) ?? '']
+      expect(ports).toEqual([expect.stringMatching(/^\d+$/)])
+      expect(await leftOf({ ...host, cluster: one['cluster-name'] ?? '' }, before, ports)).toEqual([])
+    }
   } finally {
     for (const { leg } of legs) leg.remove()
   }

@@ -15,7 +15,7 @@ export async function tracesOf(cluster: string, ports: readonly string[] = []): 
     lines('docker', ['ps', '--all', '--filter', `label=${clusterLabel}=${cluster}`, '--format', '{{.Names}}']),
     lines('docker', ['ps', '--all', '--filter', `name=^${cluster}-`, '--format', '{{.Names}}']),
     emptyNetworks(),
-    lines('iptables-save', []),
+    firewallRules(),
   ])
   return [
     ...[...new Set([...nodes, ...helpers, ...named])].map((name) => `container ${name}`),
@@ -24,8 +24,33 @@ export async function tracesOf(cluster: string, ports: readonly string[] = []): 
   ]
 }
 
+/** Rules of iptables, without what counts packets. */
+export async function firewallRules(): Promise<string[]> {
+  return (await lines('iptables-save', [])).filter((line) => line.startsWith('-'))
+}
+
+/** Names of all containers of clusters, ours and others', running or not. */
+export async function clusterContainers(): Promise<string[]> {
+  const named = [kindClusterLabel, clusterLabel].map((label) =>
+    lines('docker', ['ps', '--all', '--filter', `label=${label}`, '--format', '{{.Names}}']),
+  )
+  return [...new Set((await Promise.all(named)).flat())].sort()
+}
+
+/** Each container of a cluster as it is, with its full id and the time of its start: another one of that name, or one that was started anew, is told from it. */
+export async function containersOf(cluster: string): Promise<string[]> {
+  const listed = await Promise.all(
+    [kindClusterLabel, clusterLabel].map((label) =>
+      lines('docker', ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${label}=${cluster}`]),
+    ),
+  )
+  const ids = [...new Set(listed.flat())]
+  const format = '{{.Name}} {{.Id}} {{.State.Status}} since {{.State.StartedAt}}'
+  return ids.length === 0 ? [] : (await lines('docker', ['inspect', '--format', format, ...ids])).sort()
+}
+
 /** Networks of clusters, kind's and ours, that have no container. */
-async function emptyNetworks(): Promise<string[]> {
+export async function emptyNetworks(): Promise<string[]> {
   const present = await lines('docker', ['network', 'ls', '--format', '{{.Name}}'])
   const ours = present.filter((name) => name === 'kind' || name === 'k8s-platform')
   const used = await Promise.all(

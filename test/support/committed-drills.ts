@@ -3,7 +3,7 @@ import { type BrokenName, brokenApps } from './deploy/broken-apps.ts'
 import { deployRightRow, missingDeployRights } from './deploy/missing-rights.ts'
 import { brokenRow } from './deploy/run-broken.ts'
 import { assertionRow, type FaultName, faults } from './fault-table.ts'
-import { drillsOf, lifeCycleRow } from './life-cycle-drills.ts'
+import { drillsOf, lifeCycleRow, loneDrills, loneRow } from './life-cycle-drills.ts'
 import { limitedRow, missingRights } from './limited-account.ts'
 import { networkPolicyCases } from './network-policy-cases.ts'
 import { changeDrills, firstPacketDrills, policyCaseRow, policyDrillRow } from './network-policy-drills.ts'
@@ -20,6 +20,7 @@ export function committedDrills(): FaultRow[] {
     ...creationFaults.map((entry) => creationRow(entry)),
     retryRow,
     ...drillsOf().map(lifeCycleRow),
+    ...loneDrills.map(loneRow),
     ...[...postDrills, ...nextRunDrills].map(recordRow),
     killRow(voteDrills.kills),
     rolloutRow(voteDrills.rollout),

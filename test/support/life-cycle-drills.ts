@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { messageOf } from '../../src/process/errors.ts'
 import {
   clusterJob,
@@ -7,7 +8,10 @@ import {
   leftOf,
   type Phase,
   phases,
+  presentLimits,
+  type RecordAtStrike,
   recordOf,
+  type Surroundings,
   stateFolder,
   strike,
   surroundings,
@@ -62,9 +66,37 @@ export function lifeCycleRow(drill: Drill): FaultRow {
   return { section: 'life cycle', fault: drillName(drill), expected }
 }
 
+/**
+ * The part of the matrix in which a run makes or removes what clusters share: the network, its seal, the raised limits and the rules of published ports. Beside another
+ * cluster none of it is made, and none goes; these run where there is no other.
+ */
+export const loneDrills: readonly Drill[] = [
+  { phase: 'recorded', fault: 'step killed' },
+  ...drillsOf().filter(({ phase }) => phase === 'network' || phase === 'teardown'),
+  { phase: 'nodes', fault: 'cancelled' },
+  { phase: 'nodes', fault: 'step and its programs killed' },
+]
+
+/** Of `npm test`; the nightly run has all of them. */
+export const sampledLoneDrills: readonly Drill[] = [
+  { phase: 'network', fault: 'runner killed' },
+  { phase: 'nodes', fault: 'cancelled' },
+]
+
+export function loneRow(drill: Drill): FaultRow {
+  const { section, fault, expected } = lifeCycleRow(drill)
+  return {
+    section,
+    fault: `${fault}; no other cluster on the host`,
+    expected: `${expected}: no network, no seal, no rule, no raised limit`,
+  }
+}
+
 /** Changes to the jobs of a drill. */
 export interface DrillOptions {
   readonly env?: Readonly<Record<string, string>>
+  /** There is no other cluster on the host (lone-host.ts), and what clusters share is looked for too. */
+  readonly alone?: true
   /** The next run makes its cluster to the end instead of being cancelled once the host is clean. */
   readonly full?: true
 }
@@ -77,24 +109,62 @@ export async function runDrill(
   { phase, fault }: Drill,
   options: DrillOptions = {},
 ): Promise<string[]> {
-  const before = await surroundings()
+  const before = await surroundings(options)
   const where: Phase = phases[phase]
   const changes = options.env === undefined ? {} : { env: options.env }
   const job = clusterJob(host, where.with, changes)
-  let atStrike: ReturnType<typeof recordOf>
+  let atStrike: RecordAtStrike | undefined
+  let shared: SharedAtStrike = { raised: false, rules: false }
   const run = await strike(job, where, fault, () => {
     atStrike = recordOf(host, options.env?.['K8S_PLATFORM_STATE_DIR'] ?? stateFolder(host))
+    if (options.alone) shared = sharedAtStrike(before, phase)
   })
   const wrong = wrongWithStrike({ phase, fault }, run, atStrike)
   if (run !== undefined && where.step === 'Main cluster') wrong.push(...wrongWith(run, fault))
+  const uncleaned = run === undefined || where.step === 'Post cluster'
+  const ports = atStrike?.ports ?? []
+  const left = uncleaned ? await leftOf(host, before, ports) : []
   // Otherwise there would be nothing to clean up, and the drill would show nothing.
-  if (run === undefined && phase !== 'preflight' && (await leftOf(host, before)).length === 0)
-    wrong.push('the killed run had left nothing')
+  if (run === undefined && phase !== 'preflight' && left.length === 0) wrong.push('the killed run had left nothing')
+  if (options.alone) wrong.push(...wrongAlone(phase, shared, uncleaned ? left : undefined))
   // A post step that was killed, or never ran: whoever comes next on this host.
-  if (run === undefined || where.step === 'Post cluster' || options.full)
-    wrong.push(...(await nextRun(host, changes, options.full)))
-  wrong.push(...(await leftOf(host, before)))
+  if (uncleaned || options.full) wrong.push(...(await nextRun(host, changes, options.full)))
+  wrong.push(...(await leftOf(host, before, ports)))
   return wrong.length === 0 ? [] : [...wrong, `log: ${job.log().slice(-3_000)}`]
+}
+
+/** What clusters share, as it was when the run was struck. */
+interface SharedAtStrike {
+  readonly raised: boolean
+  readonly rules: boolean
+}
+
+/** It must not hold up the strike where that hits something which goes by in a moment: the limits are read in no time, the rules only where nodes are being created. */
+function sharedAtStrike(before: Surroundings, phase: Drill['phase']): SharedAtStrike {
+  const rules = phase === 'nodes' ? execFileSync('iptables-save', { encoding: 'utf8' }).split('\n') : []
+  return {
+    raised: presentLimits().some((limit) => !before.limits.includes(limit)),
+    rules: rules.some((rule) => rule.includes(' --dport ') && before.rules?.includes(rule) === false),
+  }
+}
+
+/**
+ * A drill on a host without other clusters shows nothing where the run had not made what is shared.
+ * @param left what a run has left that nobody has cleaned up after yet; undefined where its post step has
+ */
+export function wrongAlone(
+  phase: Drill['phase'],
+  { raised, rules }: SharedAtStrike,
+  left: readonly string[] | undefined,
+): string[] {
+  if (phase === 'preflight' || phase === 'recorded') return []
+  return [
+    ...(raised ? [] : ['no limit had been raised when it was struck']),
+    ...(rules || phase !== 'nodes' ? [] : ['no port had been published when it was struck']),
+    ...(left === undefined || left.some((line) => line.startsWith('limit '))
+      ? []
+      : ['the raised limits were not left']),
+  ]
 }
 
 /** Phases before a network is on record: a kill there may find nothing. */
@@ -104,7 +174,7 @@ const early: readonly Drill['phase'][] = ['preflight', 'recorded', 'network']
 export function wrongWithStrike(
   { phase, fault }: Drill,
   run: JobRun | undefined,
-  atStrike: { readonly network: boolean } | undefined,
+  atStrike: Pick<RecordAtStrike, 'network'> | undefined,
 ): string[] {
   if (fault === 'cancelled') return []
   const stage = phases[phase].step === 'Main cluster' ? 'Main' : 'Post'

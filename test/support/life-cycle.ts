@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { inotifyFolder } from '../../src/cluster/inotify.ts'
+import type { ClusterState } from '../../src/cluster/state.ts'
 import { linuxPrograms } from '../../src/cluster/unfinished-work.ts'
 import { cacheFolder } from '../../src/process/environment.ts'
-import { tracesOf } from './cluster-traces.ts'
+import { firewallRules, tracesOf } from './cluster-traces.ts'
 import { type JobRun, type RunnerJob, type RunningJob, startJob } from './runner.ts'
 
 /** Where in its life a cluster is hit: at the line that the step prints as it gets there. */
@@ -130,14 +131,24 @@ export async function strike(
   return await job.done
 }
 
-/** What the cluster's record tells of the moment: undefined where there is none, and whether it names a network, which is made before it is recorded. */
-export function recordOf(
-  { cluster }: Pick<LifeCycleHost, 'cluster'>,
-  folder: string,
-): { readonly network: boolean } | undefined {
+/** What a cluster's record tells of a moment. */
+export interface RecordAtStrike {
+  /** Whether it names a network, which is made before it is recorded. */
+  readonly network: boolean
+  /** Host ports that were published, or were about to be. */
+  readonly ports: readonly string[]
+}
+
+/** undefined where there is no record. */
+export function recordOf({ cluster }: Pick<LifeCycleHost, 'cluster'>, folder: string): RecordAtStrike | undefined {
   try {
-    const record = JSON.parse(readFileSync(path.join(folder, `${cluster}.json`), 'utf8')) as { network?: unknown }
-    return { network: record.network !== undefined }
+    const text = readFileSync(path.join(folder, `${cluster}.json`), 'utf8')
+    const { network, registry, hostPorts } = JSON.parse(text) as Partial<ClusterState>
+    const published = Object.values(hostPorts ?? {}).map((address) => address.split(':').at(-1) ?? '')
+    return {
+      network: network !== undefined,
+      ports: registry === undefined ? published : [...published, String(registry.port)],
+    }
   } catch {
     return undefined
   }
@@ -163,24 +174,42 @@ function descendants(pid: number): number[] {
 export interface Surroundings {
   readonly limits: readonly string[]
   readonly volumes: readonly string[]
+  /** All of iptables, where no other cluster is there that could change it. */
+  readonly rules?: readonly string[]
 }
 
-export async function surroundings(): Promise<Surroundings> {
+export async function surroundings(options: { readonly alone?: boolean } = {}): Promise<Surroundings> {
   const { stdout } = await run('docker', ['volume', 'ls', '--quiet', '--filter', 'dangling=true'])
   return {
-    limits: readdirSync(inotifyFolder).map(
-      (name) => `${name} ${readFileSync(path.join(inotifyFolder, name), 'utf8').trim()}`,
-    ),
+    limits: presentLimits(),
     volumes: stdout.split('\n').filter((line) => line !== ''),
+    ...(options.alone === true ? { rules: await firewallRules() } : {}),
   }
 }
 
-/** What is left of the cluster: containers, networks, rules, volumes nobody uses, programs, records, temporary files, changed limits. Empty when all is gone. */
-export async function leftOf(host: Pick<LifeCycleHost, 'folder' | 'cluster'>, before: Surroundings): Promise<string[]> {
-  const now = await surroundings()
+/** As they are now: `max_user_instances 128`. */
+export function presentLimits(): string[] {
+  return readdirSync(inotifyFolder).map(
+    (name) => `${name} ${readFileSync(path.join(inotifyFolder, name), 'utf8').trim()}`,
+  )
+}
+
+/**
+ * What is left of the cluster: containers, networks, rules, volumes nobody uses, programs, records, temporary files, changed limits. Empty when all is gone. Network, seal and
+ * limits can be left only where no other cluster has a use for them (lone-host.ts).
+ * @param ports host ports that the cluster had published.
+ */
+export async function leftOf(
+  host: Pick<LifeCycleHost, 'folder' | 'cluster'>,
+  before: Surroundings,
+  ports: readonly string[] = [],
+): Promise<string[]> {
+  const { rules } = before
+  const now = await surroundings({ alone: rules !== undefined })
   const programs = await linuxPrograms.making(host.cluster)
+  const changedRules = rules === undefined ? [] : (now.rules ?? []).filter((rule) => !rules.includes(rule))
   return [
-    ...(await tracesOf(host.cluster)),
+    ...new Set([...(await tracesOf(host.cluster, ports)), ...changedRules.map((rule) => `rule ${rule}`)]),
     ...(await sealWithoutNetwork()),
     ...now.volumes.filter((name) => !before.volumes.includes(name)).map((name) => `volume ${name}`),
     ...now.limits.filter((line) => !before.limits.includes(line)).map((line) => `limit ${line}`),
@@ -193,7 +222,8 @@ export async function leftOf(host: Pick<LifeCycleHost, 'folder' | 'cluster'>, be
   ]
 }
 
-async function sealWithoutNetwork(): Promise<string[]> {
+/** The seal belongs to its network; alone it is left over. */
+export async function sealWithoutNetwork(): Promise<string[]> {
   const [tables, networks] = await Promise.all([
     run('nft', ['list', 'tables']),
     run('docker', ['network', 'ls', '--format', '{{.Name}}']),
