@@ -8,6 +8,9 @@ const name = 'vote-client'
 const ref = { ...podKind, name, ...app }
 const label = 'app=vote-client'
 
+/** As many votes, and as many reads. */
+export const clusterVotesPerSecond = 10
+
 /** A client in the cluster: it votes and reads results by the Services' addresses until it is told to stop. */
 export interface ClusterClient {
   /** Its votes, and what else it asked for: how often, and what failed. */
@@ -40,7 +43,7 @@ const read = async () => {
 }
 const running = new Set()
 const start = (task) => { const run = task().finally(() => running.delete(run)); running.add(run) }
-const timer = setInterval(() => { start(vote); start(read) }, 100)
+const timer = setInterval(() => { start(vote); start(read) }, ${1_000 / clusterVotesPerSecond})
 process.on('SIGTERM', async () => {
   clearInterval(timer)
   await Promise.all(running)

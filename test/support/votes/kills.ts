@@ -107,7 +107,11 @@ async function killContainer(cluster: DrillCluster, labelSelector: string): Prom
   )
 }
 
-/** A worker on which something of the app runs that has state or moves it. */
+/**
+ * A worker on which something of the app runs that has state or moves it. It comes back at once, with what is on its disk. That it stayed away would try nothing more of the
+ * votes: Redis and Postgres are StatefulSets whose volumes lie on that node, so Kubernetes starts them nowhere else, and moves a worker's pod, which holds nothing, only
+ * after five minutes (the default toleration of an unreachable node), longer than all votes take.
+ */
 async function killNode(cluster: DrillCluster, pick: number): Promise<void> {
   const pods = await cluster.kubernetes.list(podKind, { ...app, labelSelector: 'app in (redis, postgres, worker)' })
   const nodes = [...new Set(pods.map((pod) => pod['spec'].nodeName as string))]
