@@ -1,4 +1,4 @@
-import { clusterInputs, specInputs } from '../../src/action/common-inputs.ts'
+import { clusterInputs, commandLineText, specInputs } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
 import { rightsText } from '../../src/assert/rbac.ts'
 import { namespacePattern } from '../../src/kubernetes/names.ts'
@@ -88,7 +88,7 @@ export const contract = defineAction({
     'A cluster and a kubeconfig whose account has the rights below.',
     'The cluster can pull the probe image, or has it.',
   ],
-  sections: [{ title: 'Rights in the cluster', text: rightsText() }],
+  sections: [{ title: 'Rights in the cluster', text: `${rightsText()}\n\n${commandLineText}` }],
   usage: `- uses: org/k8s-platform/assert@v1
   with:
     suites: readiness, dns, vote-flow

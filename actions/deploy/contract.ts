@@ -1,4 +1,4 @@
-import { clusterInputs, helmInputs } from '../../src/action/common-inputs.ts'
+import { clusterInputs, commandLineText, helmInputs } from '../../src/action/common-inputs.ts'
 import { defineAction } from '../../src/action/define-action.ts'
 import { deployProblems } from '../../src/deploy/deploy-source.ts'
 import { namespacePattern, releasePattern } from '../../src/kubernetes/names.ts'
@@ -124,6 +124,20 @@ export const contract = defineAction({
   requirements: [
     'A cluster, such as one of `setup-cluster`, and a kubeconfig that may read and write what is deployed.',
     'With `images`, a Docker engine that the job can reach, and a kind cluster.',
+  ],
+  sections: [
+    {
+      title: 'Rights in the cluster',
+      text: [
+        'They follow from what is deployed. An account with these rights and no more is printed for `kubectl apply` by',
+        '',
+        '```sh',
+        'k8s-platform deploy --print-rbac --kustomize k8s/overlays/test --namespace shop | kubectl apply -f -',
+        '```',
+        '',
+        `${commandLineText} Each right with its reason, and how to use the account: [docs/deploy.md](../docs/deploy.md#rights).`,
+      ].join('\n'),
+    },
   ],
   usage: `- uses: org/k8s-platform/deploy@v1
   id: shop

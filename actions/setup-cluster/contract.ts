@@ -107,7 +107,8 @@ export const contract = defineAction({
     'registry-mirror': {
       type: 'string',
       spec: 'cluster.registry.mirror',
-      description: 'URL of a pull-through mirror that host and nodes use for upstream images. Default: none.',
+      description:
+        'Pull-through mirrors that host and nodes use for upstream images: a URL for docker.io, or entries such as `quay.io=URL` and `*=URL/{host}`. An address of the loopback is refused. Default: none.',
       example: 'https://mirror.example.com',
     },
     'image-source': {
@@ -208,6 +209,16 @@ export const contract = defineAction({
   post: true,
   permissions: {},
   requirements: clusterRequirements,
+  sections: [
+    {
+      title: 'Names and mirrors',
+      text: [
+        'A `cluster-name` that is given here has at most 40 characters, as those have that are made for a job. `load-images`, `teardown` and the flags of the command line take up to 50: as many as kind can make host names of, so that clusters which something else has made can be named too.',
+        '',
+        'What `registry-mirror` takes for each registry, what is refused, and certificates of mirrors: [docs/clusters.md](../docs/clusters.md#registry-and-mirrors).',
+      ].join('\n'),
+    },
+  ],
   usage: `- uses: org/k8s-platform/setup-cluster@v1
   id: cluster
   with:

@@ -57,6 +57,10 @@ export const cleanupInput = {
   example: 'on-success',
 } as const
 
+/** For READMEs of actions that name a command: an action's user has no command line yet. */
+export const commandLineText =
+  '`k8s-platform` is the command line of this repository: in a checkout of it `npm run --silent k8s-platform --` ([docs/cli.md](../docs/cli.md)).'
+
 export const logsInput = {
   type: 'choice',
   of: ['on-failure', 'always', 'never'],
@@ -70,7 +74,7 @@ export const artifactInput = {
   of: ['on-failure', 'always', 'never'],
   default: 'on-failure',
   description:
-    'When the post step uploads what lies under `logs-path` as an artifact of the run, `k8s-platform-<job>-<digest of the matrix leg and step>-<attempt>`. `always` also collects logs on success, unless `logs` is `never`. Uploading never fails the job.',
+    'When the post step uploads what lies under `logs-path` as an artifact of the run, `k8s-platform-<job>-<digest of the matrix leg, step and cluster>-<attempt>`. `always` also collects logs on success, unless `logs` is `never`. Uploading never fails the job.',
   example: 'never',
 } as const
 
