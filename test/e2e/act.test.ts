@@ -1,8 +1,10 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type ActRun, type ActStep, actFolders, runAct } from '../support/act.ts'
+import { type ActRun, actFolders, runAct } from '../support/act.ts'
+import type { ActStep } from '../support/act-log.ts'
+import { failingWorkflow, teardownWorkflow, tourWorkflow } from '../support/act-workflows.ts'
 import { runCli } from '../support/cli.ts'
 import { tracesOf } from '../support/cluster-traces.ts'
 import { type ShippedCommit, unpackCommit } from '../support/git-archive.ts'
@@ -133,7 +135,7 @@ describe('the action at the root', () => {
   let tour: ActRun
 
   beforeAll(async () => {
-    tour = await act('tour', { workflow: tourWorkflow(), timeoutMs: 240_000 })
+    tour = await act('tour', { workflow: tourWorkflow(root), timeoutMs: 240_000 })
   })
 
   it('goes as far as it is told, and hands the cluster to later steps', () => {
@@ -167,7 +169,7 @@ describe('the action at the root', () => {
 describe('a job that fails after setup-cluster', () => {
   it('has no cluster afterwards, and its evidence', async () => {
     const run = await act('fails', {
-      workflow: failingWorkflow('fails', { workers: 1, 'wait-for': 'api' }),
+      workflow: failingWorkflow(root, 'fails', { workers: 1, 'wait-for': 'api' }),
       timeoutMs: 240_000,
     })
     expect(run.code, run.explanation).toBe(1)
@@ -184,7 +186,7 @@ describe('a job that fails after setup-cluster', () => {
 
   it('keeps it with cleanup: never, until the teardown action removes it', async () => {
     const kept = await act('kept', {
-      workflow: failingWorkflow('kept', { workers: 0, 'wait-for': 'nodes', cleanup: 'never', logs: 'never' }),
+      workflow: failingWorkflow(root, 'kept', { workers: 0, 'wait-for': 'nodes', cleanup: 'never', logs: 'never' }),
       timeoutMs: 240_000,
     })
     expect(kept.code, kept.explanation).toBe(1)
@@ -195,7 +197,7 @@ describe('a job that fails after setup-cluster', () => {
     const status = await runCli(['status', '--cluster-name', name], { env: { K8S_PLATFORM_STATE_DIR: state } })
     expect(status.stdout, status.log).toMatch(/: Ready/)
 
-    const teardown = await act('teardown', { workflow: teardownWorkflow(name), state, timeoutMs: 120_000 })
+    const teardown = await act('teardown', { workflow: teardownWorkflow(root, name), state, timeoutMs: 120_000 })
     expect(teardown.code, teardown.explanation).toBe(0)
     const removed = JSON.parse(stepOf(teardown, 'first').outputs['removed'] ?? '[]') as string[]
     expect(removed).toEqual(expect.arrayContaining([`container ${name}-control-plane`, `container ${name}-registry`]))
@@ -229,46 +231,6 @@ function nameOf(run: ActRun): string {
 
 function resultsOf(run: ActRun): string[] {
   return run.steps.map(({ id, stage, result }) => `${stage} ${id}: ${result}`)
-}
-
-function failingWorkflow(name: string, inputs: Readonly<Record<string, string | number>>): string {
-  const given = Object.entries({ 'image-source': 'packages', ...inputs })
-  return workflow(
-    name,
-    `      - uses: org/k8s-platform/setup-cluster@v1
-        id: cluster
-        with: { ${given.map(([input, value]) => `${input}: ${value}`).join(', ')} }
-      - run: exit 1`,
-  )
-}
-
-function tourWorkflow(): string {
-  // The root action has no input for the number of nodes: that stands in the spec.
-  return workflow(
-    'tour',
-    `      - id: spec
-        run: |
-          echo 'apiVersion: k8s-platform/v1' > platform.yaml
-          echo 'cluster: { workers: 0 }' >> platform.yaml
-      - uses: org/k8s-platform@v1
-        id: cluster
-        with: { spec: platform.yaml, through: cluster, image-source: packages }
-      - run: kubectl get nodes --output name`,
-  )
-}
-
-function teardownWorkflow(cluster: string): string {
-  const step = (id: string): string => `      - uses: org/k8s-platform/teardown@v1
-        id: ${id}
-        with: { cluster-name: ${cluster} }`
-  return workflow('teardown', `${step('first')}\n${step('again')}`)
-}
-
-function workflow(name: string, steps: string): string {
-  const file = path.join(root, `${name}.yml`)
-  const job = `    runs-on: ubuntu-24.04\n    permissions: {}\n    steps:\n${steps}\n`
-  writeFileSync(file, `name: ${name}\non: workflow_dispatch\npermissions: {}\njobs:\n  job:\n${job}`)
-  return file
 }
 
 /** Clusters that have a record, by name. */

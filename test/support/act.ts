@@ -5,6 +5,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { cacheFolder } from '../../src/process/environment.ts'
+import { type ActEntry, type ActStep, parseEntry, readable, stepsOf } from './act-log.ts'
 import { pinnedTool } from './pinned-tool.ts'
 import { repository } from './test-host.ts'
 
@@ -35,22 +36,6 @@ export interface ActRun {
   readonly logFile: string
   /** The end of the log and where all of it is, for the message of a failed expectation. */
   readonly explanation: string
-}
-
-export interface ActStep {
-  readonly job: string
-  /** `id:` of the step, else its number from 0. */
-  readonly id: string
-  readonly stage: 'Pre' | 'Main' | 'Post'
-  readonly result: string
-  readonly outputs: Readonly<Record<string, string>>
-  /** What it appended to the job summary. */
-  readonly summary: string
-  /** What it printed, without workflow commands. */
-  readonly log: string
-  /** Annotations: `error: text`. */
-  readonly annotations: readonly string[]
-  readonly durationMs: number
 }
 
 export interface ActOptions {
@@ -136,70 +121,6 @@ export async function runAct(options: ActOptions): Promise<ActRun> {
     ),
     logFile,
     explanation: `act ended with ${code}; the whole log: ${logFile}; its end:\n${tail}`,
-  }
-}
-
-/** One line of `--json`. */
-interface ActEntry {
-  readonly level: string
-  readonly msg: string
-  readonly jobID?: string
-  readonly jobResult?: string
-  readonly stage?: ActStep['stage']
-  readonly stepID?: readonly string[]
-  readonly stepResult?: string
-  /** Nanoseconds. */
-  readonly executionTime?: number
-  readonly raw_output?: boolean
-  readonly command?: string
-  readonly name?: string
-  readonly arg?: string
-  readonly content?: string
-}
-
-function stepsOf(entries: readonly ActEntry[]): ActStep[] {
-  const byStep = Map.groupBy(
-    entries.filter((entry) => entry.stage !== undefined && entry.stepID !== undefined),
-    (entry) => JSON.stringify([entry.jobID, entry.stage, entry.stepID]),
-  )
-  return [...byStep.values()].flatMap((said): ActStep[] => {
-    const end = said.find((entry) => entry.stepResult !== undefined && entry.executionTime !== undefined)
-    if (end?.stage === undefined) return []
-    const commands = (name: string): ActEntry[] => said.filter((entry) => entry.command === name)
-    return [
-      {
-        job: end.jobID ?? '',
-        id: end.stepID?.[0] ?? '',
-        stage: end.stage,
-        result: end.stepResult ?? '',
-        outputs: Object.fromEntries(commands('set-output').map((entry) => [entry.name ?? '', entry.arg ?? ''])),
-        summary: commands('summary')
-          .map((entry) => entry.content ?? '')
-          .join(''),
-        log: said
-          .filter((entry) => entry.raw_output === true)
-          .map((entry) => entry.msg)
-          .join(''),
-        annotations: ['notice', 'warning', 'error'].flatMap((level) =>
-          commands(level).map((entry) => `${level}: ${entry.arg ?? ''}`),
-        ),
-        durationMs: (end.executionTime ?? 0) / 1e6,
-      },
-    ]
-  })
-}
-
-function readable(entry: ActEntry): string {
-  const place = [entry.jobID, entry.stage, entry.stepID?.join('.')].filter((part) => part !== undefined).join(' ')
-  return `[${place}] ${entry.raw_output === true ? '| ' : ''}${entry.msg.replaceAll('\r', '').trimEnd()}`
-}
-
-function parseEntry(line: string): ActEntry | undefined {
-  try {
-    return JSON.parse(line) as ActEntry
-  } catch {
-    // What goes wrong before there is a logger.
-    return undefined
   }
 }
 
