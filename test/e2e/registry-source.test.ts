@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { localImages } from '../../src/images/docker-image.ts'
 import { createKubernetes } from '../../src/kubernetes/create-kubernetes.ts'
 import { cacheFolder } from '../../src/process/environment.ts'
@@ -10,7 +10,7 @@ import { type BundleRun, runBundle } from '../dist/run-bundle.ts'
 import { buildLoadable, runOnEveryNode } from '../support/loadable-images.ts'
 import {
   type DownloadServer,
-  kindNetworkTaken,
+  freeKindNetwork,
   onlyPrograms,
   registryStorage,
   releaseWithoutPackages,
@@ -38,9 +38,6 @@ const cache = cacheFolder(process.env)
 const env = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '' }
 const host = testHost({ env, paths: { ...testHost().paths, assets: repository, cache } })
 
-/** Another cluster of the machine may be on the network that this one needs to itself. */
-const taken = await kindNetworkTaken(host)
-
 let folder: string
 let network: Awaited<ReturnType<typeof sealedKindNetwork>>
 let upstream: UpstreamRegistries
@@ -52,7 +49,7 @@ let trusted: string
 let kubeconfig: string
 
 beforeAll(async () => {
-  if (taken !== undefined) return
+  await freeKindNetwork(host)
   folder = await mkdtemp(path.join(tmpdir(), 'k8s-platform-test-registry-'))
   undo.push(() => rm(folder, { recursive: true, force: true }))
   network = await sealedKindNetwork(host)
@@ -109,8 +106,6 @@ beforeAll(async () => {
   }
   undo.push(() => runBundle('teardown', { root, inputs: { 'cluster-name': name }, env: machine }))
 })
-
-beforeEach(({ skip }) => skip(taken !== undefined, taken))
 
 /** In the order in which they were made; undone from the end. */
 const undo: (() => Promise<unknown>)[] = []

@@ -106,23 +106,27 @@ const bridge = 'kp-test-kind'
 const ownerLabel = 'k8s-platform.test-owner'
 
 /**
- * Why the network `kind` cannot be made for the test; undefined when it can. What a run of it that was killed has left is removed: the network and the containers on it.
+ * Rejects where the network `kind` cannot be made for the test: a section that cannot run is red, not skipped. What a run of it that was killed has left is removed: the network
+ * and the containers on it.
  */
-export async function kindNetworkTaken(host: Pick<Host, 'exec'>): Promise<string | undefined> {
+export async function freeKindNetwork(host: Pick<Host, 'exec'>): Promise<void> {
   const quiet = { quiet: true, timeoutMs: 60_000 } as const
   const format = `{{index .Options "com.docker.network.bridge.name"}}\t{{index .Labels "${ownerLabel}"}}`
   const inspect = ['network', 'inspect', '--format', format, 'kind']
   const { exitCode, stdout } = await host.exec.run('docker', inspect, { ...quiet, allowFailure: true })
-  if (exitCode !== 0) return undefined
+  if (exitCode !== 0) return
   const [name = '', owner = ''] = stdout.trim().split('\t')
-  if (name !== bridge) return 'Docker has a network `kind` that is not of this test'
+  if (name !== bridge)
+    throw new Error(
+      'Docker has a network `kind` that is not of this test, which needs it to itself: remove the clusters on it, then `docker network rm kind`',
+    )
   const liveness = owner === '' ? 'unknown' : await livenessOf(JSON.parse(owner) as ProcessIdentity)
-  if (liveness !== 'dead') return `the network \`kind\` is of another run of this test, which may live: ${owner}`
+  if (liveness !== 'dead')
+    throw new Error(`the network \`kind\` is of another run of this test, which may live: ${owner}: wait for its end`)
   const listed = await host.exec.run('docker', ['ps', '--all', '--quiet', '--filter', 'network=kind'], quiet)
   const ids = listed.stdout.split('\n').filter((line) => line !== '')
   if (ids.length > 0) await host.exec.run('docker', ['rm', '--force', '--volumes', ...ids], quiet)
   await host.exec.run('docker', ['network', 'rm', 'kind'], quiet)
-  return undefined
 }
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { identityOf } from '../../../src/cluster/owner.ts'
-import { kindNetworkTaken } from '../../support/registry-world.ts'
+import { freeKindNetwork } from '../../support/registry-world.ts'
 import { scriptedExec } from '../../support/scripted-exec.ts'
 
 /** A Docker that has the network with that bridge and that label, and two containers on it. */
@@ -17,26 +17,26 @@ function docker(network: { bridge: string; owner?: object } | undefined) {
 describe('the network kind', () => {
   it('is free where there is none', async () => {
     const { exec, removals } = docker(undefined)
-    expect(await kindNetworkTaken({ exec })).toBeUndefined()
+    await freeKindNetwork({ exec })
     expect(removals()).toEqual([])
   })
 
   it('is left to whoever else made it', async () => {
     const { exec, removals } = docker({ bridge: '' })
-    expect(await kindNetworkTaken({ exec })).toBe('Docker has a network `kind` that is not of this test')
+    await expect(freeKindNetwork({ exec })).rejects.toThrow('a network `kind` that is not of this test, ')
     expect(removals()).toEqual([])
   })
 
   it('is left to a run of the test that lives', async () => {
     const { exec, removals } = docker({ bridge: 'kp-test-kind', owner: await identityOf(process.pid) })
-    expect(await kindNetworkTaken({ exec })).toContain('another run of this test')
+    await expect(freeKindNetwork({ exec })).rejects.toThrow('another run of this test')
     expect(removals()).toEqual([])
   })
 
   it('goes with its containers where the run that made it is dead', async () => {
     const dead = { ...(await identityOf(process.pid)), startTime: '1' }
     const { exec, removals } = docker({ bridge: 'kp-test-kind', owner: dead })
-    expect(await kindNetworkTaken({ exec })).toBeUndefined()
+    await freeKindNetwork({ exec })
     expect(removals()).toEqual(['docker rm --force --volumes one two', 'docker network rm kind'])
   })
 })
