@@ -47,7 +47,15 @@ export const drills: Readonly<Record<FaultName, Drill>> = {
   ...platformDrills,
   ...dnsDrills,
   'worker at zero': scaledToZero('worker', app.namespace),
-  'CoreDNS at zero': scaledToZero('coredns', 'kube-system'),
+
+  async 'CoreDNS at zero'(cluster, mend) {
+    await scaledToZero('coredns', 'kube-system')(cluster, mend)
+    const clients = (await redis(cluster, 'client', 'list')).split('\n')
+    const ids = clients.flatMap((line) => (/ name=vote /.test(line) ? (/^id=(\d+) /.exec(line)?.[1] ?? []) : []))
+    if (ids.length === 0) throw new Error(`no client of Redis is the vote service: ${clients.join('; ')}`)
+    for (const id of ids) await redis(cluster, 'client', 'kill', 'id', id)
+  },
+
   'selector of a Service off by one label': patched(
     workerService,
     { spec: { selector: { app: 'wrker' } } },
@@ -90,18 +98,10 @@ export const drills: Readonly<Record<FaultName, Drill>> = {
     await readyReplicas(cluster, 'worker', 0)
   },
 
-  async 'Redis full'({ kubernetes }, mend) {
-    const redis = async (...command: string[]): Promise<string> => {
-      const pod = await findAppPod(kubernetes, app.namespace, 'redis')
-      if (pod === undefined) throw new Error('no Redis pod is Ready')
-      const argv = ['redis-cli', '-e', ...command]
-      const answer = await kubernetes.exec({ ...app, pod: pod.metadata.name, command: argv, timeoutMs: 15_000 })
-      if (answer.status?.exitCode !== 0) throw new Error(`${argv.join(' ')}: ${answer.stdout}${answer.stderr}`)
-      return answer.stdout
-    }
-    const [, limit = ''] = (await redis('config', 'get', 'maxmemory')).split('\n')
-    mend(() => redis('config', 'set', 'maxmemory', limit.trim()))
-    await redis('config', 'set', 'maxmemory', '1')
+  async 'Redis full'(cluster, mend) {
+    const [, limit = ''] = (await redis(cluster, 'config', 'get', 'maxmemory')).split('\n')
+    mend(() => redis(cluster, 'config', 'set', 'maxmemory', limit.trim()))
+    await redis(cluster, 'config', 'set', 'maxmemory', '1')
   },
 
   async 'a pod that restarts every 20 s'(cluster, mend) {
@@ -163,6 +163,16 @@ export const drills: Readonly<Record<FaultName, Drill>> = {
     await docker('stop', '-t', '3', node)
     await nodeReady(cluster, node, 'Unknown')
   },
+}
+
+/** What redis-cli answers in the pod of Redis. */
+async function redis({ kubernetes }: DrillCluster, ...command: string[]): Promise<string> {
+  const pod = await findAppPod(kubernetes, app.namespace, 'redis')
+  if (pod === undefined) throw new Error('no Redis pod is Ready')
+  const argv = ['redis-cli', '-e', ...command]
+  const answer = await kubernetes.exec({ ...app, pod: pod.metadata.name, command: argv, timeoutMs: 15_000 })
+  if (answer.status?.exitCode !== 0) throw new Error(`${argv.join(' ')}: ${answer.stdout}${answer.stderr}`)
+  return answer.stdout
 }
 
 /** Runs for 20 s and ends with an error, again and again. */

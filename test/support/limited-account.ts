@@ -10,6 +10,7 @@ import {
 } from '../../src/assert/permissions.ts'
 import { rbacName } from '../../src/assert/rbac.ts'
 import type { DrillCluster } from '../e2e/cluster-fixture.ts'
+import type { FaultName } from './fault-table.ts'
 import { kubectl } from './plain-app.ts'
 import type { FaultRow } from './prove-fault.ts'
 
@@ -36,12 +37,14 @@ export interface MissingRight {
   readonly reason: RegExp
   /** What is told of it where no check is concerned. */
   readonly logged: RegExp
+  /** What must be broken for it to be used; without it, a healthy cluster gives reason enough. */
+  readonly during?: FaultName
 }
 
-/** Verbs that a healthy cluster of any version gives no reason to use; each is named with what does. */
-const unused: Readonly<Record<string, string>> = {
-  'watch leases.coordination.k8s.io in kube-node-lease':
-    'only a lease that is stale is watched: R1.lease in the drill of a stopped node',
+/** Verbs that a healthy cluster gives no reason to use. */
+const usedDuring: Readonly<Record<string, FaultName>> = {
+  // Only a lease that is stale is watched.
+  'watch leases.coordination.k8s.io in kube-node-lease': 'node stopped',
 }
 
 /** Of one resource not every verb is for every suite: the one that uses this one first. */
@@ -49,13 +52,11 @@ const usedBy: Readonly<Record<string, SuiteName>> = { 'get services in probes': 
 
 /** For every rule, resource and verb of the table: all the others. */
 export function missingRights(): MissingRight[] {
-  return permissions
-    .flatMap((permission, at) =>
-      permission.resources.flatMap((resource) =>
-        permission.verbs.map((verb) => missingRight(permission, at, resource, verb)),
-      ),
-    )
-    .filter(({ title }) => unused[title] === undefined)
+  return permissions.flatMap((permission, at) =>
+    permission.resources.flatMap((resource) =>
+      permission.verbs.map((verb) => missingRight(permission, at, resource, verb)),
+    ),
+  )
 }
 
 function missingRight(permission: Permission, at: number, resource: string, verb: string): MissingRight {
@@ -66,6 +67,7 @@ function missingRight(permission: Permission, at: number, resource: string, verb
     { ...permission, resources: resources.filter((other) => other !== resource) },
     { ...permission, resources: [resource], verbs: verbs.filter((other) => other !== verb) },
   ].filter((one) => one.resources.length > 0 && one.verbs.length > 0)
+  const during = usedDuring[title]
   const kind = `${resource}${suffix}`.replaceAll('.', '\\.')
   return {
     title,
@@ -76,13 +78,16 @@ function missingRight(permission: Permission, at: number, resource: string, verb
     place,
     reason: new RegExp(`may not ${verb} ${kind} in `),
     logged: new RegExp(`cannot ${verb} resource "${resource}"`),
+    ...(during === undefined ? {} : { during }),
   }
 }
 
 /** The row of docs/reliability.md. */
-export function limitedRow({ title, suite }: MissingRight): FaultRow {
-  const expected = `${suite}: told by name, by an inconclusive check or in the log; nothing red`
-  return { section: 'assertions', fault: `an account without: ${title}`, expected }
+export function limitedRow({ title, suite, during }: MissingRight): FaultRow {
+  const others = during === undefined ? 'nothing red' : 'else red only what the fault makes so'
+  const expected = `${suite}: told by name, by an inconclusive check or in the log; ${others}`
+  const fault = `an account without: ${title}${during === undefined ? '' : `; ${during}`}`
+  return { section: 'assertions', fault, expected }
 }
 
 /** What an account needs that is given no probe namespace: its rights there are rights everywhere. */

@@ -17,12 +17,12 @@ import type { Host } from '../../src/process/host.ts'
 /** What the images of these tests hold, to tell them from any other. */
 const proof = 'loaded by the test'
 
-/** Builds a small image that nothing but loading can bring to a node. */
-export async function buildLoadable(host: Host, name: string): Promise<void> {
+/** Builds a small image that nothing but loading can bring to a node; its `/proof` ends with `mark`. */
+export async function buildLoadable(host: Host, name: string, mark = name): Promise<void> {
   const busybox = (await localImages(host)).find(({ recipe }) => recipe === 'busybox')
   const folder = path.join(host.paths.temp, 'loadable')
   await mkdir(folder, { recursive: true })
-  await writeFile(path.join(folder, 'proof'), `${proof}: ${name}\n`)
+  await writeFile(path.join(folder, 'proof'), `${proof}: ${mark}\n`)
   await writeFile(path.join(folder, 'Dockerfile'), `FROM ${busybox?.tag}\nCOPY proof /proof\n`)
   await dockerBuild(host, ['--tag', name, folder])
 }

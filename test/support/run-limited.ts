@@ -5,6 +5,8 @@ import { suiteNames } from '../../src/assert/suites.ts'
 import { createKubernetes } from '../../src/kubernetes/create-kubernetes.ts'
 import type { RunRecord } from '../../src/report/record.ts'
 import { type DrillCluster, redOf } from '../e2e/cluster-fixture.ts'
+import { drills } from './drills.ts'
+import { type Fault, faults } from './fault-table.ts'
 import { accountKubeconfig, limitedRow, type MissingRight, ownNamespaceRights } from './limited-account.ts'
 import { kubectl } from './plain-app.ts'
 import { type Finding, mended, proveFault } from './prove-fault.ts'
@@ -33,6 +35,7 @@ export function runWithout(cluster: DrillCluster, missing: MissingRight, place: 
       mend(() => removeAccount(cluster, rights))
       const objects = rbacObjects(rights).map((object) => stringify(object))
       await kubectl(cluster, ['apply', '-f', '-'], objects.join('---\n'))
+      if (missing.during !== undefined) await drills[missing.during](cluster, mend)
       const stableMs = needsWatch(missing) ? watchedMs : 0
       const { record, lines } = await runAs(cluster, [missing.suite], place, place.probeNamespace, stableMs)
       return findingOf(missing, record, lines, await isNeeded(cluster, missing))
@@ -68,15 +71,19 @@ export function findingOf(
   lines: readonly string[],
   needed: boolean,
 ): Finding {
-  const reasons = Object.values(redOf(record))
+  const red = redOf(record)
+  const reasons = Object.values(red)
   const byCheck = reasons.find((reason) => missing.reason.test(reason))
   const byLog = lines.find((line) => missing.logged.test(line))
-  const verdict = needed && byCheck !== undefined ? 'fail' : 'pass'
-  const broken = reasons.filter((reason) => !reason.startsWith('inconclusive: '))
+  const planted: Fault['red'] = missing.during === undefined ? {} : faults[missing.during].red
+  const isPlanted = ([id, reason]: readonly [string, string]): boolean => planted[id]?.test(reason) === true
+  const verdict = (needed && byCheck !== undefined) || Object.entries(red).some(isPlanted) ? 'fail' : 'pass'
+  const broken = Object.entries(red).filter((entry) => !entry[1].startsWith('inconclusive: ') && !isPlanted(entry))
+  const others = broken.map(([, reason]) => reason)
   return {
-    seen: broken[0] ?? byCheck ?? byLog ?? reasons[0] ?? 'nothing told',
+    seen: others[0] ?? byCheck ?? byLog ?? reasons[0] ?? 'nothing told',
     wrong: [
-      ...broken,
+      ...others,
       ...(!needed || byCheck !== undefined || byLog !== undefined
         ? []
         : [`nothing told that it may not ${missing.verb} ${missing.resource}: ${reasons.join('; ')}`]),

@@ -11,8 +11,8 @@ const verbsOf = (all: typeof permissions): string[] =>
   )
 
 describe('the rights taken away', () => {
-  it('are each verb on each resource by itself, but for one that is named', () => {
-    expect(missing).toHaveLength(verbsOf(permissions).length - 1)
+  it('are each verb on each resource by itself', () => {
+    expect(missing).toHaveLength(verbsOf(permissions).length)
     expect(new Set(missing.map(({ title }) => title)).size).toBe(missing.length)
   })
 
@@ -54,5 +54,17 @@ describe('a right that is missing', () => {
     ],
   ])('does not hold where %s', (_what, wrong, problem) => {
     expect(wrong[0]).toMatch(problem)
+  })
+
+  it('that only a broken cluster uses is told beside what the fault makes red, and beside nothing else', () => {
+    const watchLeases = missing.find(({ during }) => during === 'node stopped')
+    if (watchLeases === undefined) throw new Error('no such right')
+    const lease = { ...told, id: 'R1.lease', reason: 'may not watch leases.coordination.k8s.io in kube-node-lease' }
+    const node = { id: 'R1.nodes', verdict: 'fail', reason: 'a Ready is Unknown (the kubelet stopped reporting)' }
+    const wrong = (...checks: object[]): readonly string[] =>
+      findingOf(watchLeases, { checks: checks as CheckRecord[], verdict: 'fail' }, [], true).wrong
+    expect(wrong(lease, node)).toEqual([])
+    expect(wrong(node)[0]).toMatch(/^nothing told that it may not watch leases/)
+    expect(wrong(lease, node, checked('fail', 'no pod is Ready'))).toEqual(['fail: no pod is Ready'])
   })
 })
