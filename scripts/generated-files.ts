@@ -59,7 +59,7 @@ function faultTable(): string {
     ([id, { why, shownBy }]) => `| ${code(id)} | ${why} | ${code(shownBy)} |`,
   )
   return [
-    '| fault | red, and what the reason must match | skipped because of it |',
+    '| fault | red, and what the reason must match | skipped then |',
     '|---|---|---|',
     ...rows,
     '',
