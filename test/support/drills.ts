@@ -3,6 +3,7 @@ import { defaultProbeImage } from '../../src/assert/probe-pods.ts'
 import { findAppPod, query } from '../../src/assert/voting-app-access.ts'
 import type { KubeObject } from '../../src/kubernetes/objects.ts'
 import { restrictedContainer, restrictedPod } from '../../src/kubernetes/restricted-pod.ts'
+import { waitFor } from '../../src/process/wait.ts'
 import type { DrillCluster } from '../e2e/cluster-fixture.ts'
 import { dnsDrills } from './dns-drills.ts'
 import {
@@ -49,11 +50,8 @@ export const drills: Readonly<Record<FaultName, Drill>> = {
   'worker at zero': scaledToZero('worker', app.namespace),
 
   async 'CoreDNS at zero'(cluster, mend) {
+    await connectVotes(cluster)
     await scaledToZero('coredns', 'kube-system')(cluster, mend)
-    const clients = (await redis(cluster, 'client', 'list')).split('\n')
-    const ids = clients.flatMap((line) => (/ name=vote /.test(line) ? (/^id=(\d+) /.exec(line)?.[1] ?? []) : []))
-    if (ids.length === 0) throw new Error(`no client of Redis is the vote service: ${clients.join('; ')}`)
-    for (const id of ids) await redis(cluster, 'client', 'kill', 'id', id)
   },
 
   'selector of a Service off by one label': patched(
@@ -68,7 +66,9 @@ export const drills: Readonly<Record<FaultName, Drill>> = {
     await patched(workerService, { spec: { ports: wrong } }, { spec: { ports } })(cluster, mend)
   },
 
-  async 'one CoreDNS pod that drops queries'({ kubernetes, host }, mend) {
+  async 'one CoreDNS pod that drops queries'(cluster, mend) {
+    const { kubernetes, host } = cluster
+    await connectVotes(cluster)
     const pods = await kubernetes.list(podKind, { namespace: 'kube-system', labelSelector: 'k8s-app=kube-dns' })
     const victim = pods.find(isPodReady)
     if (victim === undefined) throw new Error('no CoreDNS pod is Ready')
@@ -163,6 +163,37 @@ export const drills: Readonly<Record<FaultName, Drill>> = {
     await docker('stop', '-t', '3', node)
     await nodeReady(cluster, node, 'Unknown')
   },
+}
+
+/**
+ * So that DNS is what breaks, and the app is not: each pod of the vote service has as many connections to Redis open as the checks can keep busy at once, and asks DNS for no more.
+ */
+async function connectVotes(cluster: DrillCluster): Promise<void> {
+  const { kubernetes, host } = cluster
+  const pods = await kubernetes.list(podKind, { ...app, labelSelector: 'app=vote' })
+  if (pods.length === 0) throw new Error('no pod of the vote service')
+  // `/ready` asks Redis.
+  const script = `
+import concurrent.futures, urllib.request
+def ask(_): urllib.request.urlopen('http://127.0.0.1:8080/ready').read()
+with concurrent.futures.ThreadPoolExecutor(16) as pool: list(pool.map(ask, range(64)))`
+  const short = async (): Promise<string[]> => {
+    const clients = (await redis(cluster, 'client', 'list')).split('\n')
+    const open = (pod: KubeObject): number =>
+      clients.filter((line) => line.includes(` addr=${pod['status'].podIP}:`)).length
+    const few = pods.filter((pod) => open(pod) < 6)
+    const ask = few.map(({ metadata: { name } }) =>
+      kubernetes.exec({ ...app, pod: name, command: ['python', '-c', script], timeoutMs: 15_000 }),
+    )
+    for (const { status, stderr } of await Promise.all(ask))
+      if (status?.exitCode !== 0) throw new Error(`the vote service does not answer: ${stderr}`)
+    return few.map((pod) => `${pod.metadata.name} has ${open(pod)}`)
+  }
+  await waitFor(host, 'connections of the vote service', short, {
+    timeoutMs: 30_000,
+    done: (pods) => pods.length === 0,
+    explain: (pods) => pods.join(', '),
+  })
 }
 
 /** What redis-cli answers in the pod of Redis. */
