@@ -62,7 +62,7 @@ export async function benchNetworkPolicy(host: Host): Promise<BenchResult> {
         { what: 'start of the agent until all of it is in the kernel', value: readyMs, unit: 'ms' },
         boundedRow('memory (RSS) when settled', settled.now, 'MB', memoryLimit),
         boundedRow(`memory (RSS) after ${changes} changes`, after.now, 'MB', memoryLimit),
-        { what: 'most memory it ever had', value: after.peak, unit: 'MB' },
+        boundedRow('most memory it ever had', after.peak, 'MB', memoryLimit),
         {
           what: `policy created until in the kernel, ${medianAndSpread(policies)}`,
           value: median(policies),
