@@ -109,6 +109,10 @@ func Eventually(t testing.TB, what string, timeout time.Duration, check func() s
 	}
 }
 
+// Ports that the kernel gives to nobody who asks for any: a datagram from such a port is never
+// part of a connection that was let through before.
+const firstFloodPort, floodPorts = 10_000, 20_000
+
 // Flood sends datagrams as fast as it can, each from a port of its own, and counts the answers:
 // for traffic of which nothing may pass.
 type Flood struct {
@@ -125,7 +129,7 @@ func StartFlood(n *Namespace, address string) *Flood {
 	go func() {
 		defer f.finished.Done()
 		_ = n.Try(func() error {
-			for {
+			for port := 0; ; {
 				select {
 				case <-f.stop:
 					return nil
@@ -134,7 +138,9 @@ func StartFlood(n *Namespace, address string) *Flood {
 				// Many sockets at once: an answer has the time of a round to come.
 				sockets := make([]net.Conn, 0, 20)
 				for range cap(sockets) {
-					if socket, err := net.Dial("udp", net.JoinHostPort(address, probePort)); err == nil {
+					dialer := net.Dialer{LocalAddr: &net.UDPAddr{Port: firstFloodPort + port%floodPorts}}
+					port++
+					if socket, err := dialer.Dial("udp", net.JoinHostPort(address, probePort)); err == nil {
 						sockets = append(sockets, socket)
 						_, _ = socket.Write([]byte("?"))
 						f.Sent++
