@@ -121,5 +121,5 @@ async function create(host: Host, making: Making, kubernetesVersion: string, wat
     const range = made.subnet === undefined ? undefined : loadBalancerRange(made.subnet, taken)
     return { hostPorts: made.hostPorts, ...(range === undefined ? {} : { loadBalancerRange: range }) }
   })
-  return { ...made, reused: false, foundRunning: false }
+  return { ...made, reused: false, startedAgain: false }
 }

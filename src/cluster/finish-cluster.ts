@@ -15,14 +15,23 @@ import { withinTime } from './time-left.ts'
 
 const registryMs = 5_000
 
-/** Called as soon as there is an API to talk to, long before everything is ready; `imagesReady` settles when the local registry has been filled. */
-export type OnKubeconfig = (kubeconfig: string, context: string, imagesReady: Promise<void>) => void | Promise<void>
+/** A cluster as soon as there is an API to talk to, long before everything is ready. */
+export interface EarlyCluster {
+  readonly kubeconfig: string
+  readonly context: string
+  /** Settles when the local registry has been filled. */
+  readonly imagesReady: Promise<void>
+  /** True when the cluster was there already. */
+  readonly reused: boolean
+}
+
+export type OnKubeconfig = (cluster: EarlyCluster) => void | Promise<void>
 
 export interface FinishHooks {
   readonly onKubeconfig?: OnKubeconfig
-  /** How DNS is asked on a cluster that was there already; a new one is always asked by pods of the gate's own. */
-  readonly askDnsAgain?: AskDns
-  /** Called on a cluster whose nodes were found running, when all but DNS is known to be ready. */
+  /** How cluster DNS is asked; default is from pods of the gate's own. */
+  readonly askDns?: AskDns
+  /** Called when all but DNS is known to be ready; not after nodes had to be started again. */
   readonly onAllButDns?: (nodes: readonly NodeInfo[]) => void
 }
 
@@ -48,7 +57,7 @@ export async function finishCluster(
   await apiReady(host, kubernetes, Math.max(1, deadline - host.clock.monotonic()))
   // Whoever is told of the API may ask at once for host ports and registry.
   const kubernetesVersion = await serverFacts(kubernetes, journal.state)
-  await hooks.onKubeconfig?.(kubeconfig, context, made.published)
+  await hooks.onKubeconfig?.({ kubeconfig, context, imagesReady: made.published, reused: made.reused })
   const nodes = await withinTime(host, deadline, 'the list of nodes', (bounded) =>
     clusterNodes(bounded, name, journal.state.network?.name ?? 'kind'),
   )
@@ -57,9 +66,9 @@ export async function finishCluster(
     waitFor: request.waitFor,
     timeoutMs: deadline - host.clock.monotonic(),
     dnsImage,
-    askDns: made.reused ? hooks.askDnsAgain : undefined,
+    askDns: hooks.askDns,
     onAllButDns: () => {
-      if (made.foundRunning) hooks.onAllButDns?.(nodes)
+      if (!made.startedAgain) hooks.onAllButDns?.(nodes)
     },
     imagesReady: made.published,
   })

@@ -15,6 +15,6 @@ export interface Making {
 /** What is known after the creation, or of a cluster that was there. */
 export type Made = Pick<KindCluster, 'published' | 'attempts' | 'kindPath' | 'kindVersion'> & {
   readonly reused: boolean
-  /** Its nodes were running when it was found: what the API tells of them is no memory of before they stopped. */
-  readonly foundRunning: boolean
+  /** Nodes were stopped and had to be started: for a while the API remembers them as they were before. */
+  readonly startedAgain: boolean
 }

@@ -29,17 +29,23 @@ function nodeReason(node: KubeObject): string | undefined {
   return taint === undefined ? undefined : `still has the taint ${taint.key}`
 }
 
+/** How long a heartbeat is fresh where its Lease does not say: the kubelets' own default. */
+const leaseSeconds = 40
+
 /**
- * Every reason why the nodes' heartbeats are not fresh; empty when they are. A node whose kubelet died keeps its Ready condition for most of a minute; its
- * Lease tells at once.
+ * Every reason why the heartbeats of `nodes` are not fresh; empty when they are. A node whose kubelet died keeps its Ready condition for most of a minute; its
+ * Lease tells at once. A kubelet that has just joined may take seconds to make its Lease: until then the status that it posted is its heartbeat.
  */
-export function leaseReasons(leases: readonly KubeObject[], expected: readonly string[], now: Date): string[] {
+export function heartbeatReasons(nodes: readonly KubeObject[], leases: readonly KubeObject[], now: Date): string[] {
   const present = new Map(leases.map((lease) => [lease.metadata.name, lease]))
-  return expected.flatMap((name) => {
+  return nodes.flatMap((node) => {
+    const { name } = node.metadata
     const spec = present.get(name)?.['spec']
-    if (spec?.renewTime === undefined) return [`${name} has sent no heartbeat`]
-    const ageSeconds = (now.getTime() - Date.parse(spec.renewTime)) / 1_000
-    const limit = spec.leaseDurationSeconds ?? 40
-    return ageSeconds <= limit ? [] : [`${name} sent its last heartbeat ${Math.round(ageSeconds)} s ago`]
+    const last = spec?.renewTime ?? conditionOf(node, 'Ready')?.lastHeartbeatTime
+    if (last === undefined) return [`${name} has sent no heartbeat`]
+    const ageSeconds = (now.getTime() - Date.parse(last)) / 1_000
+    return ageSeconds <= (spec?.leaseDurationSeconds ?? leaseSeconds)
+      ? []
+      : [`${name} sent its last heartbeat ${Math.round(ageSeconds)} s ago`]
   })
 }

@@ -6,7 +6,7 @@ import type { Host } from '../process/host.ts'
 import { waitFor } from '../process/wait.ts'
 import { evidenceFor } from './culprit.ts'
 import { type AskDns, dnsAnswers } from './readiness-dns.ts'
-import { leaseReasons, nodeReasons } from './readiness-nodes.ts'
+import { heartbeatReasons, nodeReasons } from './readiness-nodes.ts'
 import { joinReasons } from './reasons.ts'
 import { systemNamespaces } from './system-namespaces.ts'
 
@@ -109,7 +109,7 @@ async function nodesReady(
   timeoutMs: number,
 ): Promise<void> {
   const reasons = (seen: readonly KubeObject[]): string[] => nodeReasons(seen, expected)
-  await kubernetes.until(
+  const nodes = await kubernetes.until(
     `${expected.length} nodes Ready`,
     { apiVersion: 'v1', kind: 'Node' },
     {},
@@ -119,7 +119,8 @@ async function nodesReady(
       explain: (seen) => joinReasons(reasons(seen)),
     },
   )
-  const stale = (seen: readonly KubeObject[]): string[] => leaseReasons(seen, expected, host.clock.now())
+  const joined = nodes.filter((node) => expected.includes(node.metadata.name))
+  const stale = (leases: readonly KubeObject[]): string[] => heartbeatReasons(joined, leases, host.clock.now())
   await kubernetes.until(
     'fresh heartbeats of all nodes',
     { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' },

@@ -34,6 +34,6 @@ export async function reuseCluster(host: Host, { request, supply, journal, deadl
     published,
     attempts: 0,
     reused: true,
-    foundRunning: !started,
+    startedAgain: started,
   }
 }

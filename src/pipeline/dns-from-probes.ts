@@ -15,7 +15,8 @@ export function dnsFromProbes(fleet: Promise<Fleet>): AskDns {
   return async (host, kubernetes, request) => {
     const deadline = host.clock.monotonic() + request.timeoutMs
     const left = (): number => Math.max(1, Math.ceil(deadline - host.clock.monotonic()))
-    const found = await Promise.race([fleet.catch(() => undefined), pause(request.timeoutMs, host.signal)])
+    // Where they do not come, pods of the gate's own have time left to show what keeps them.
+    const found = await Promise.race([fleet.catch(() => undefined), pause(request.timeoutMs / 2, host.signal)])
     const probes = found?.probes.filter(({ node }) => request.nodes.includes(node)) ?? []
     const everywhere = found !== undefined && probes.length === request.nodes.length
     if (everywhere && (await answered(host, probes, nameIn(found), left()))) return

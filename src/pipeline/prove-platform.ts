@@ -1,7 +1,7 @@
 import type { Fleet } from '../assert/probe-pods.ts'
 import type { RunSuitesOptions } from '../assert/run-suites.ts'
 import { type SetupOptions, setupCluster } from '../cluster/create-cluster.ts'
-import type { SetupResult } from '../cluster/finish-cluster.ts'
+import type { EarlyCluster, SetupResult } from '../cluster/finish-cluster.ts'
 import type { ImageSource } from '../cluster/provider.ts'
 import { findHelm } from '../deploy/find-programs.ts'
 import { installMetricsServer } from '../platform/metrics-server.ts'
@@ -85,7 +85,7 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
     })
   const fleet = Promise.withResolvers<Fleet>()
   fleet.promise.catch(() => {})
-  const start = (kubeconfig: string, context: string, imagesReady: Promise<void>): void => {
+  const start = ({ kubeconfig, context, imagesReady, reused }: EarlyCluster): void => {
     if (giveUp.signal.aborted) {
       fleet.reject(giveUp.signal.reason)
       return
@@ -118,7 +118,8 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
           target: 'voting-app',
           namespace: settings.app.namespace,
           reportDir: options.reportDir,
-          early: { imagesReady, begin: begin.promise, onFleet: fleet.resolve },
+          // On new nodes the probe image would be unpacked beside the app's, which then comes up seconds later, and all that is to be proven with it.
+          early: { after: [imagesReady, ...(reused ? [] : [app])], begin: begin.promise, onFleet: fleet.resolve },
         }),
       )
       // Where it could not even begin, nobody is to wait for its pods.
@@ -137,10 +138,10 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
   const [made] = await Promise.allSettled([
     setupCluster(host, request, {
       ...options.setup,
-      ...(reached('assert') ? { askDnsAgain: dnsFromProbes(fleet.promise), onAllButDns } : {}),
-      onKubeconfig: async (kubeconfig, context, imagesReady) => {
-        await options.setup.onKubeconfig?.(kubeconfig, context, imagesReady)
-        start(kubeconfig, context, imagesReady)
+      ...(reached('assert') ? { askDns: dnsFromProbes(fleet.promise), onAllButDns } : {}),
+      onKubeconfig: async (cluster) => {
+        await options.setup.onKubeconfig?.(cluster)
+        start(cluster)
       },
     }),
   ])

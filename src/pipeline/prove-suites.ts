@@ -11,8 +11,8 @@ export interface ProofOptions
   readonly kubeconfig: string
   readonly context?: string
   readonly reportDir: string
-  /** Given where the platform is still being made: probe pods start beside it. */
-  readonly early?: Pick<EarlyStart, 'begin' | 'onFleet'> & { readonly imagesReady: Promise<unknown> }
+  /** Given where the platform is still being made: probe pods start beside it, once all nodes are Ready and all of `after` has settled well. */
+  readonly early?: Pick<EarlyStart, 'begin' | 'onFleet'> & { readonly after: readonly unknown[] }
 }
 
 /** Runs the suites that the settings ask for against a cluster. */
@@ -28,8 +28,9 @@ export async function proveSuites(
       ? {}
       : {
           early: {
-            ...early,
-            probesReady: Promise.all([early.imagesReady, nodesReady(host, target, timeoutMs)]),
+            begin: early.begin,
+            ...(early.onFleet === undefined ? {} : { onFleet: early.onFleet }),
+            probesReady: Promise.all([...early.after, nodesReady(host, target, timeoutMs)]),
           },
         }),
     kubernetes: await createKubernetes(host, target),

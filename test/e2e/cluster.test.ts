@@ -4,7 +4,7 @@ import { setupCluster } from '../../src/cluster/create-cluster.ts'
 import type { SetupResult } from '../../src/cluster/finish-cluster.ts'
 import { currentOwner } from '../../src/cluster/owner.ts'
 import type { ClusterRequest } from '../../src/cluster/provider.ts'
-import { leaseReasons } from '../../src/cluster/readiness-nodes.ts'
+import { heartbeatReasons } from '../../src/cluster/readiness-nodes.ts'
 import { readState } from '../../src/cluster/state.ts'
 import { teardownCluster } from '../../src/cluster/teardown.ts'
 import { sealStatus } from '../../src/engine/seal.ts'
@@ -179,6 +179,7 @@ describe('a cluster from packages', () => {
 
   it('names a node whose kubelet is dead, with evidence, and keeps the cluster', async () => {
     await docker('exec', `${name}-worker`, 'systemctl', 'stop', 'kubelet')
+    const stopped = { apiVersion: 'v1', kind: 'Node', metadata: { name: `${name}-worker` } }
     // The heartbeat goes stale 40 s after the kubelet's death, while the Ready condition still says True for some of that time.
     await waitFor(
       host,
@@ -187,7 +188,7 @@ describe('a cluster from packages', () => {
       {
         timeoutMs: 60_000,
         intervalMs: 1_000,
-        done: (leases) => leaseReasons(leases, [`${name}-worker`], new Date()).length > 0,
+        done: (leases) => heartbeatReasons([stopped], leases, new Date()).length > 0,
         explain: () => 'still fresh',
       },
     )

@@ -3,7 +3,7 @@ import { culpritOf, podTrouble } from '../../../src/cluster/culprit.ts'
 import { eventLine } from '../../../src/cluster/diagnostics.ts'
 import { type ReadinessOptions, waitUntilReady } from '../../../src/cluster/readiness.ts'
 import { type AskDns, dnsPod, dnsReason } from '../../../src/cluster/readiness-dns.ts'
-import { leaseReasons, nodeReasons } from '../../../src/cluster/readiness-nodes.ts'
+import { heartbeatReasons, nodeReasons } from '../../../src/cluster/readiness-nodes.ts'
 import { joinReasons, shorten } from '../../../src/cluster/reasons.ts'
 import type { Kubernetes } from '../../../src/kubernetes/client.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
@@ -43,15 +43,25 @@ describe('nodes', () => {
 
   it('must have sent a fresh heartbeat: a dead kubelet stays Ready for most of a minute', () => {
     const now = new Date('2026-11-21T10:01:00Z')
+    const plain = (name: string): KubeObject => node(name)
     const lease = (name: string, renewTime?: string): KubeObject =>
       object('Lease', name, { spec: { renewTime, leaseDurationSeconds: 40 } })
-    expect(
-      leaseReasons(
-        [lease('a', '2026-11-21T10:00:30.000000Z'), lease('b', '2026-11-21T10:00:00.000000Z'), lease('c')],
-        ['a', 'b', 'c', 'd'],
-        now,
-      ),
-    ).toEqual(['b sent its last heartbeat 60 s ago', 'c has sent no heartbeat', 'd has sent no heartbeat'])
+    const leases = [lease('a', '2026-11-21T10:00:30.000000Z'), lease('b', '2026-11-21T10:00:00.000000Z'), lease('c')]
+    expect(heartbeatReasons(['a', 'b', 'c', 'd'].map(plain), leases, now)).toEqual([
+      'b sent its last heartbeat 60 s ago',
+      'c has sent no heartbeat',
+      'd has sent no heartbeat',
+    ])
+  })
+
+  it('that have just joined have their status as heartbeat until there is a Lease, which then decides', () => {
+    const now = new Date('2026-11-21T10:01:00Z')
+    const posted = (name: string, lastHeartbeatTime: string): KubeObject =>
+      node(name, [{ ...ready, lastHeartbeatTime }])
+    const nodes = [posted('a', '2026-11-21T10:00:55Z'), posted('b', '2026-11-21T10:00:00Z')]
+    expect(heartbeatReasons(nodes, [], now)).toEqual(['b sent its last heartbeat 60 s ago'])
+    const old = object('Lease', 'a', { spec: { renewTime: '2026-11-21T10:00:10.000000Z', leaseDurationSeconds: 40 } })
+    expect(heartbeatReasons(nodes.slice(0, 1), [old], now)).toEqual(['a sent its last heartbeat 50 s ago'])
   })
 })
 
