@@ -45,8 +45,10 @@ export async function preparePeersWay(host: Host, name: string, folder: string):
       [resultNodePort, result],
     ]),
   })
+  // As people write it: nodes and ports, none of our settings of the control plane's programs.
+  const { kubeadmConfigPatches: _, ...plain } = config.config
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  await writeFile(path.join(folder, 'kind.yaml'), stringify(config.config))
+  await writeFile(path.join(folder, 'kind.yaml'), stringify(plain))
   await writeFile(
     path.join(folder, 'metrics-server.json'),
     JSON.stringify({ apiVersion: 'v1', kind: 'List', items: metricsServerObjects() }),

@@ -41,6 +41,8 @@ export interface RunSuitesOptions {
   readonly early?: EarlyStart
   /** Probes are asked only after it; default is at once. */
   readonly mayProbe?: Promise<unknown>
+  /** Is told of each check as it ends. */
+  readonly onRecord?: (record: CheckRecord) => void
 }
 
 /** A run that prepares itself while what it is to prove is being made. */
@@ -130,7 +132,11 @@ async function run(host: Host, options: RunSuitesOptions, session: ProbeSession)
   const checks = selectChecks(suites, environment)
   let records: CheckRecord[]
   try {
-    records = await runChecks(host, checks, { timeoutMs, onRecord: (record) => tell(host, record) })
+    const onRecord = (record: CheckRecord): void => {
+      tell(host, record)
+      options.onRecord?.(record)
+    }
+    records = await runChecks(host, checks, { timeoutMs, onRecord })
   } finally {
     await timings.phase('clean up', () => session.end())
   }

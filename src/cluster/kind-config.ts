@@ -2,6 +2,7 @@ import { stringify } from 'yaml'
 import { InputError, messageOf, type Problem } from '../process/errors.ts'
 import { isMapping } from '../process/is-mapping.ts'
 import { parseYamlDocument } from '../process/yaml-document.ts'
+import { controlPlanePatch } from './kind-control-plane.ts'
 import { type KindNode, mergeNodes } from './kind-nodes.ts'
 import type { NodeRequest } from './provider.ts'
 
@@ -38,6 +39,7 @@ const apiVersion = 'kind.x-k8s.io/v1alpha4'
 /**
  * Merges what was asked for into the user's kind config:
  * - every key the config has stays as it is, `networking` and all patches included; `name` alone gives way to the cluster's name;
+ * - our settings of the control plane's programs come before the config's patches, which therefore win;
  * - its `nodes` decide when nobody asked for nodes; where both did, the n-th control plane (worker) of one is the n-th of the other and the numbers must agree;
  * - labels, taints and zones are added to the node; a label with two values is a conflict;
  * - host ports for the mapped NodePorts go to the first control plane, unless the config maps that port itself: then its mapping is taken.
@@ -51,7 +53,15 @@ export function kindConfig(request: KindConfigRequest): GeneratedKindConfig {
   const mapped = mapHostPorts(nodes, request.hostPorts)
   if (problems.length > 0) throw new InputError(problems, { code: 'KIND_CONFIG_CONFLICT' })
   const { name, ...rest } = user
-  const config: KindConfig = { ...rest, kind: 'Cluster', apiVersion, nodes: mapped.nodes }
+  const own = rest['kubeadmConfigPatches'] ?? []
+  const config: KindConfig = {
+    ...rest,
+    kind: 'Cluster',
+    apiVersion,
+    // A form that kind does not take stays as it is: kind says so.
+    kubeadmConfigPatches: Array.isArray(own) ? [controlPlanePatch(mapped.nodes), ...own] : own,
+    nodes: mapped.nodes,
+  }
   return {
     config,
     yaml: stringify(config, { aliasDuplicateObjects: false }),

@@ -151,6 +151,6 @@ export function containerNames(cluster: string, nodes: readonly { readonly role?
   return (count.get('control-plane') ?? 0) > 1 ? [...names, `${cluster}-external-load-balancer`] : names
 }
 
-function roleOf(node: { readonly role?: string }): 'control-plane' | 'worker' {
+export function roleOf(node: { readonly role?: string }): 'control-plane' | 'worker' {
   return node.role === 'worker' ? 'worker' : 'control-plane'
 }

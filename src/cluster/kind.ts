@@ -77,14 +77,14 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
     network: { name: network.name, created: !network.exists, sealed: supply.sealed },
     containers: [registryContainer(request.name)],
   })
-  const registry = await timings.phase('registry', () => localRegistry(host, plan, network))
-  // It runs beside the boot; its failure is reported where the images are first needed, or at the end.
-  const published =
-    registry === undefined
-      ? Promise.resolve()
-      : timings.phase('publish images', () =>
-          withinTime(host, plan.deadline, publishing, (bounded) => supply.publish(bounded, registry)),
-        )
+  // Both run beside the boot; a failure is reported where the images are first needed, or at the end.
+  const registry = timings.phase('registry', () => localRegistry(host, plan, network))
+  const published = registry.then(async (started) => {
+    if (started === undefined) return
+    await timings.phase('publish images', () =>
+      withinTime(host, plan.deadline, publishing, (bounded) => supply.publish(bounded, started)),
+    )
+  })
   // Without its images the cluster cannot become what was asked for: what is left of the boot is not waited for.
   const stop = new AbortController()
   let unpublished: { readonly error: unknown } | undefined
@@ -92,6 +92,44 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
     unpublished = { error }
     stop.abort()
   })
+  const run = {
+    kind: tool.path,
+    nodeImage,
+    network: network.name,
+    joinLater: !network.exists,
+    registry,
+    signal: stop.signal,
+  }
+  try {
+    const { hostPorts, attempts } = await createNodes(host, plan, run, async () => {
+      // Where the time is over for both, it is the images that were missing.
+      if (timeLeft(host, plan.deadline) === 0) await Promise.allSettled([published])
+      return unpublished
+    })
+    return {
+      kindVersion: tool.version,
+      kindPath: tool.path,
+      hostPorts,
+      registry: await registry,
+      network: network.name,
+      subnet: await networkSubnet(host, network.name),
+      attempts,
+      published,
+    }
+  } finally {
+    // A container that came after the clean-up of a failure would stay.
+    await Promise.allSettled([registry])
+  }
+}
+
+/** Runs kind, again where what it failed with is known to pass. */
+async function createNodes(
+  host: Host,
+  plan: KindPlan,
+  run: Omit<KindRun, 'config'>,
+  whyUnpublished: () => Promise<{ readonly error: unknown } | undefined>,
+): Promise<{ readonly hostPorts: Readonly<Record<string, string>>; readonly attempts: number }> {
+  const { request } = plan
   const asked = (await configPorts(request.config)).map(({ port }) => port)
   let first: unknown
   for (let attempt = 1; ; attempt++) {
@@ -99,30 +137,14 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
     const nodes = containerNames(request.name, config.config.nodes)
     await plan.record({ hostPorts: config.hostPorts, containers: [registryContainer(request.name), ...nodes] })
     try {
-      await timings.phase(attempt === 1 ? 'kind create' : `kind create, try ${attempt}`, () =>
-        runKind(host, plan, {
-          kind: tool.path,
-          nodeImage,
-          network: network.name,
-          joinLater: !network.exists,
-          config,
-          registry,
-          signal: stop.signal,
-        }),
+      await host.timings.phase(attempt === 1 ? 'kind create' : `kind create, try ${attempt}`, () =>
+        runKind(host, plan, { ...run, config }),
       )
-      return {
-        kindVersion: tool.version,
-        kindPath: tool.path,
-        hostPorts: config.hostPorts,
-        registry,
-        network: network.name,
-        subnet: await networkSubnet(host, network.name),
-        attempts: attempt,
-        published,
-      }
+      return { hostPorts: config.hostPorts, attempts: attempt }
     } catch (error) {
-      if (unpublished !== undefined) throw (unpublished as { readonly error: unknown }).error
-      await clearForRetry(host, plan, { error, attempt, first, kind: tool.path, askedPorts: asked })
+      const lost = await whyUnpublished()
+      if (lost !== undefined) throw lost.error
+      await clearForRetry(host, plan, { error, attempt, first, kind: run.kind, askedPorts: asked })
       first ??= error
     }
   }
@@ -187,7 +209,7 @@ interface KindRun {
   /** The network comes with the nodes, so the registry joins it then. */
   readonly joinLater: boolean
   readonly config: GeneratedKindConfig
-  readonly registry: LocalRegistry | undefined
+  readonly registry: Promise<LocalRegistry | undefined>
   /** Ends kind: there is no use in going on. */
   readonly signal: AbortSignal
 }
@@ -198,12 +220,13 @@ async function runKind(host: Host, plan: KindPlan, run: KindRun): Promise<void> 
   await writeFile(plan.kubeconfig, '', { mode: 0o600 })
   await chmod(plan.kubeconfig, 0o600)
   const configureNodes = async (): Promise<void> => {
-    const containers = await listContainers(host, `${kindClusterLabel}=${request.name}`)
-    if (run.registry !== undefined && run.joinLater) await connectNetwork(host, run.network, run.registry.container)
+    const [registry, containers] = await Promise.all([
+      run.registry,
+      listContainers(host, `${kindClusterLabel}=${request.name}`),
+    ])
+    if (registry !== undefined && run.joinLater) await connectNetwork(host, run.network, registry.container)
     const files = hostsFiles({
-      ...(run.registry === undefined
-        ? {}
-        : { registry: registryInNetwork(request.name), registryPort: run.registry.port }),
+      ...(registry === undefined ? {} : { registry: registryInNetwork(request.name), registryPort: registry.port }),
       upstream: supply.mirrors,
       sealed: supply.sealed,
     })

@@ -8,7 +8,7 @@ import { installMetricsServer } from '../platform/metrics-server.ts'
 import { abortableHost } from '../process/abortable-host.ts'
 import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
-import type { RunRecord } from '../report/record.ts'
+import type { CheckRecord, RunRecord } from '../report/record.ts'
 import type { Settings } from '../spec/settings.ts'
 import { deployVotingApp, type VotingAppDeployment } from '../voting-app/deploy.ts'
 import { prepareVotingAppImages } from '../voting-app/image-plan.ts'
@@ -85,6 +85,13 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
     })
   const fleet = Promise.withResolvers<Fleet>()
   fleet.promise.catch(() => {})
+  // Settles also when no vote will ever be proven: probe pods wait for it.
+  const provesVotes = settings.assertions.suites.includes('vote-flow')
+  const voted = Promise.withResolvers<void>()
+  giveUp.signal.addEventListener('abort', () => voted.resolve())
+  const onRecord = ({ id, verdict }: CheckRecord): void => {
+    if (id === 'R4.stored' || (id.startsWith('R4.') && verdict !== 'pass')) voted.resolve()
+  }
   const start = ({ kubeconfig, context, imagesReady, reused }: EarlyCluster): void => {
     if (giveUp.signal.aborted) {
       fleet.reject(giveUp.signal.reason)
@@ -118,10 +125,16 @@ export async function provePlatform(host: Host, settings: Settings, options: Pla
           target: 'voting-app',
           namespace: settings.app.namespace,
           reportDir: options.reportDir,
-          // On new nodes the probe image would be unpacked beside the app's, which then comes up seconds later, and all that is to be proven with it.
-          early: { after: [imagesReady, ...(reused ? [] : [app])], begin: begin.promise, onFleet: fleet.resolve },
+          onRecord,
+          // On new nodes the probe image would be unpacked beside the app's, which then comes up seconds later, and with it the first vote that is proven.
+          early: {
+            after: [imagesReady, ...(reused ? [] : [app, provesVotes ? voted.promise : undefined])],
+            begin: begin.promise,
+            onFleet: fleet.resolve,
+          },
         }),
       )
+      proof.then(() => voted.resolve())
       // Where it could not even begin, nobody is to wait for its pods.
       void proof.then(() => fleet.reject(giveUp.signal.reason))
     }

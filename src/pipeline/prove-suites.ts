@@ -7,7 +7,10 @@ import type { RunRecord } from '../report/record.ts'
 import type { Settings } from '../spec/settings.ts'
 
 export interface ProofOptions
-  extends Pick<RunSuitesOptions, 'target' | 'namespace' | 'probeImage' | 'probeNamespace' | 'urls' | 'expected'> {
+  extends Pick<
+    RunSuitesOptions,
+    'target' | 'namespace' | 'probeImage' | 'probeNamespace' | 'urls' | 'expected' | 'onRecord'
+  > {
   readonly kubeconfig: string
   readonly context?: string
   readonly reportDir: string

@@ -26,6 +26,7 @@ describe('kindConfig without a config of the user', () => {
     expect(parse(generated.yaml)).toEqual({
       kind: 'Cluster',
       apiVersion: 'kind.x-k8s.io/v1alpha4',
+      kubeadmConfigPatches: [expect.stringContaining('kind: ClusterConfiguration')],
       nodes: [
         {
           role: 'control-plane',
@@ -40,6 +41,39 @@ describe('kindConfig without a config of the user', () => {
     })
     expect(generated.hostPorts).toEqual({ 30080: '127.0.0.1:41000', 30081: '127.0.0.1:41001' })
     expect(generated.nodeCount).toBe(3)
+  })
+
+  const programs = (nodes: readonly NodeRequest[], user?: string) =>
+    ((generate(nodes, user).config['kubeadmConfigPatches'] ?? []) as string[]).map((patch) => parse(patch))
+
+  it('takes the election from the only control plane, and leaves it to several', () => {
+    expect(programs([controlPlane, worker])).toEqual([
+      {
+        kind: 'ClusterConfiguration',
+        controllerManager: {
+          extraArgs: { 'kube-api-qps': '100', 'kube-api-burst': '200', 'leader-elect': 'false' },
+        },
+        scheduler: { extraArgs: { 'leader-elect': 'false' } },
+      },
+    ])
+    expect(programs([controlPlane, controlPlane, controlPlane])).toEqual([
+      {
+        kind: 'ClusterConfiguration',
+        controllerManager: { extraArgs: { 'kube-api-qps': '100', 'kube-api-burst': '200' } },
+      },
+    ])
+  })
+
+  it('puts the patches of a config after its own, so that they win', () => {
+    const user =
+      'kubeadmConfigPatches: ["kind: ClusterConfiguration\\nscheduler: {extraArgs: {leader-elect: \\"true\\"}}"]\n'
+    const patches = programs([controlPlane], user)
+    expect(patches).toHaveLength(2)
+    expect(patches[1]).toEqual({ kind: 'ClusterConfiguration', scheduler: { extraArgs: { 'leader-elect': 'true' } } })
+  })
+
+  it('leaves patches in a form that kind does not take for kind to refuse', () => {
+    expect(generate([controlPlane], 'kubeadmConfigPatches: text\n').config['kubeadmConfigPatches']).toBe('text')
   })
 
   it('gives labels and zones to nodes', () => {

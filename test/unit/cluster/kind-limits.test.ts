@@ -82,13 +82,22 @@ describe('a try that cannot be followed by another', () => {
 })
 
 describe('the time-out', () => {
-  /** Docker that has no image and gets none: its mirror takes the connection and is silent. */
-  async function hangingDocker(): Promise<Host> {
+  /** Docker that has no image and gets none: its mirror takes the connection and is silent. Beside it a kind that comes to no end. */
+  async function hangingDocker(): Promise<{ readonly host: Host; readonly kind: string }> {
     const bin = await mkdtemp(join(tmpdir(), 'k8s-platform-test-docker-'))
+    const kind = join(bin, 'kind')
+    await writeFile(kind, `#!${process.execPath}\nsetInterval(() => {}, 1000)\n`, { mode: 0o755 })
     const script = `#!${process.execPath}\nif (process.argv[2] === 'pull') setInterval(() => {}, 1000)\nelse process.exit(process.argv[2] === 'image' ? 1 : 0)\n`
     await writeFile(join(bin, 'docker'), script, { mode: 0o755 })
-    return testHost({ env: { PATH: `${bin}:${process.env['PATH']}` } })
+    return { host: testHost({ env: { PATH: `${bin}:${process.env['PATH']}` } }), kind }
   }
+  const kindGoesOn: Parameters<typeof scriptedExec>[0][number] = [
+    /^\/opt\/kind create/,
+    (_line, { signal }) =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason))
+      }),
+  ]
   const silentServer = async (): Promise<{ url: string; close: () => void }> => {
     const server = createServer(() => {})
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -114,7 +123,7 @@ describe('the time-out', () => {
     ['the node image', 'nodeImage'],
     ["the registry's image", 'registryImage'],
   ] as const)('bounds the pull of %s from a mirror that hangs', async (what, image) => {
-    const host = await hangingDocker()
+    const { host, kind } = await hangingDocker()
     const real = registrySupply({
       request: { ...request, registryMirror: 'docker.io=http://127.0.0.1:1' },
       architecture: 'amd64',
@@ -122,7 +131,14 @@ describe('the time-out', () => {
     const plan = {
       ...planFor(host),
       request: { ...request, registry: image === 'registryImage' },
-      supply: { ...supply, [image]: real[image] },
+      supply: {
+        ...supply,
+        tool: async (on: Host, tool: 'kind' | 'kubectl', version: string) => ({
+          ...(await supply.tool(on, tool, version)),
+          path: kind,
+        }),
+        [image]: real[image],
+      },
       deadline: host.clock.monotonic() + limitMs,
     }
     const error = await createKindCluster(host, plan).catch((caught: unknown) => caught)
@@ -190,7 +206,7 @@ describe('the time-out', () => {
   it('bounds a registry that starts and never answers', async () => {
     const server = await silentServer()
     try {
-      const host = testHost({ exec: scriptedExec([[/^docker run/, 'id\n'], ...afterwards]) })
+      const host = testHost({ exec: scriptedExec([[/^docker run/, 'id\n'], kindGoesOn, ...afterwards]) })
       const plan = {
         ...planFor(host),
         request: { ...request, registry: true, registryPort: Number(new URL(server.url).port) },

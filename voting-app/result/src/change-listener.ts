@@ -3,7 +3,7 @@ import type { Log } from './log.ts'
 
 const CHANNEL = 'votes'
 const FIRST_BACKOFF_MS = 200
-const LAST_BACKOFF_MS = 5000
+const LAST_BACKOFF_MS = 1000
 const CHECK_EVERY_MS = 10_000
 
 /** Callbacks of a {@link ChangeListener}. */

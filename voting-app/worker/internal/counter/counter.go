@@ -19,7 +19,7 @@ import (
 const (
 	takeWait     = time.Second
 	firstBackoff = 100 * time.Millisecond
-	lastBackoff  = 3 * time.Second
+	lastBackoff  = time.Second
 	// An iteration waits for nothing longer than its deadlines, about 20 s in all.
 	stuckAfter = time.Minute
 	// After a stop, how long the batch in hand may still take.
