@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log"
 	"strings"
+	"time"
 
 	"github.com/mattfenwick/cyclonus/pkg/connectivity"
 	"github.com/mattfenwick/cyclonus/pkg/connectivity/probe"
@@ -22,6 +23,12 @@ import (
 // A pod cannot block access to itself, says the specification; what cyclonus expects of a pod that
 // dials its own Service differs, and this setting of its own leaves that out.
 const ignoreLoopback = true
+
+// A case takes about twenty seconds, five times as long on a busy machine.
+const (
+	caseLimit = 3 * time.Minute
+	tries     = 3
+)
 
 var (
 	namespaces = []string{"x", "y", "z"}
@@ -84,15 +91,31 @@ func run(junit string, include, exclude, protocols []string, list bool) error {
 	}
 	printer := &connectivity.Printer{JunitResultsFile: junit, IgnoreLoopback: ignoreLoopback}
 	for i, testCase := range cases {
-		result := interpreter.ExecuteTestCase(testCase)
-		if result.Err != nil {
-			return fmt.Errorf("case %d, %s: %w", i+1, testCase.Description, result.Err)
+		result, err := execute(interpreter, testCase)
+		if err != nil {
+			return fmt.Errorf("case %d, %s: %w", i+1, testCase.Description, err)
 		}
 		printer.PrintTestCaseResult(result)
 		fmt.Printf("finished %d of %d: %s: passed %t\n", i+1, len(cases), testCase.Description, result.Passed(ignoreLoopback))
 	}
 	printer.PrintSummary()
 	return nil
+}
+
+// execute runs a case, again when it comes to no end: cyclonus puts no limit on its execs, and one
+// whose stream is lost is no verdict on a policy. Each try begins with a clean cluster.
+func execute(interpreter *connectivity.Interpreter, testCase *generator.TestCase) (*connectivity.Result, error) {
+	for try := 1; try <= tries; try++ {
+		done := make(chan *connectivity.Result, 1)
+		go func() { done <- interpreter.ExecuteTestCase(testCase) }()
+		select {
+		case result := <-done:
+			return result, result.Err
+		case <-time.After(caseLimit):
+			fmt.Printf("no end after %s, try %d of %d: %s\n", caseLimit, try, tries, testCase.Description)
+		}
+	}
+	return nil, fmt.Errorf("no end in %d tries of %s", tries, caseLimit)
 }
 
 func split(text string) []string {
