@@ -87,11 +87,7 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
   })
   // Without its images the cluster cannot become what was asked for: what is left of the boot is not waited for.
   const stop = new AbortController()
-  let unpublished: { readonly error: unknown } | undefined
-  published.catch((error: unknown) => {
-    unpublished = { error }
-    stop.abort()
-  })
+  published.catch((error: unknown) => stop.abort(error))
   const run = {
     kind: tool.path,
     nodeImage,
@@ -101,11 +97,7 @@ export async function createKindCluster(host: Host, plan: KindPlan): Promise<Kin
     signal: stop.signal,
   }
   try {
-    const { hostPorts, attempts } = await createNodes(host, plan, run, async () => {
-      // Where the time is over for both, it is the images that were missing.
-      if (timeLeft(host, plan.deadline) === 0) await Promise.allSettled([published])
-      return unpublished
-    })
+    const { hostPorts, attempts } = await createNodes(host, plan, run, published)
     return {
       kindVersion: tool.version,
       kindPath: tool.path,
@@ -127,7 +119,7 @@ async function createNodes(
   host: Host,
   plan: KindPlan,
   run: Omit<KindRun, 'config'>,
-  whyUnpublished: () => Promise<{ readonly error: unknown } | undefined>,
+  published: Promise<void>,
 ): Promise<{ readonly hostPorts: Readonly<Record<string, string>>; readonly attempts: number }> {
   const { request } = plan
   const asked = (await configPorts(request.config)).map(({ port }) => port)
@@ -142,8 +134,9 @@ async function createNodes(
       )
       return { hostPorts: config.hostPorts, attempts: attempt }
     } catch (error) {
-      const lost = await whyUnpublished()
-      if (lost !== undefined) throw lost.error
+      // Where the time is over for both, it is the images that were missing.
+      if (timeLeft(host, plan.deadline) === 0) await Promise.allSettled([published])
+      if (run.signal.aborted) throw run.signal.reason
       await clearForRetry(host, plan, { error, attempt, first, kind: run.kind, askedPorts: asked })
       first ??= error
     }
@@ -210,7 +203,7 @@ interface KindRun {
   readonly joinLater: boolean
   readonly config: GeneratedKindConfig
   readonly registry: Promise<LocalRegistry | undefined>
-  /** Ends kind: there is no use in going on. */
+  /** Ends kind, with why there is no use in going on. */
   readonly signal: AbortSignal
 }
 

@@ -31,8 +31,7 @@ export async function proveSuites(
       ? {}
       : {
           early: {
-            begin: early.begin,
-            ...(early.onFleet === undefined ? {} : { onFleet: early.onFleet }),
+            ...early,
             probesReady: Promise.all([...early.after, nodesReady(host, target, timeoutMs)]),
           },
         }),
