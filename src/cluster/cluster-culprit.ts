@@ -32,16 +32,23 @@ const noNetwork = /NetworkPluginNotReady|cni plugin not initialized|network plug
 export function networkNotStarted({ facts, code }: Failure): Culprit | undefined {
   const { api } = facts
   if (api === undefined) return undefined
-  const without = api.nodes.filter((node) => noNetwork.test(notReadyMessage(node)))
-  const [first] = without
-  if (first === undefined) return undefined
-  const where = `on ${without.length} of ${api.nodes.length} nodes, ${first.metadata.name} for one`
   const agents = api.daemonSets.filter(
     ({ metadata }) => metadata.namespace === 'kube-system' && metadata.name !== 'kube-proxy',
   )
-  const broken = api.pods.find((pod) => agents.some((agent) => ownedBy(pod, agent)) && podTrouble(pod) !== undefined)
+  const troubled = api.pods.filter(
+    (pod) => agents.some((agent) => ownedBy(pod, agent)) && podTrouble(pod) !== undefined,
+  )
+  const imageless = troubled.find((pod) => imageNeverComes(pod) !== undefined)
+  const broken = imageless ?? troubled[0]
+  // A kubelet that has just started says less: without its agent's image a node that is not Ready has no network either.
+  const without = api.nodes.filter(
+    (node) => noNetwork.test(notReadyMessage(node)) || (imageless !== undefined && !isReady(node)),
+  )
+  const [first] = without
+  if (first === undefined) return undefined
+  const where = `on ${without.length} of ${api.nodes.length} nodes, ${first.metadata.name} for one`
   // What ended the gate early is another image: the network had not had its time.
-  if (code === 'IMAGE_NOT_FOUND' && (broken === undefined || imageNeverComes(broken) === undefined)) return undefined
+  if (code === 'IMAGE_NOT_FOUND' && imageless === undefined) return undefined
   const agent = agents.find((entry) => broken !== undefined && ownedBy(broken, entry)) ?? agents[0]
   if (agent === undefined)
     return {

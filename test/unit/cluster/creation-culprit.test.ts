@@ -250,6 +250,24 @@ describe('the culprit of a failed creation', () => {
     expect(creationCulprit({ ...failure, code: 'NOT_READY' })?.code).toBe('NETWORK_NOT_READY')
   })
 
+  it('is the network whose own image is missing, also where another of its pods and the kubelets say less', () => {
+    const starting = {
+      type: 'Ready',
+      status: 'False',
+      message: 'container runtime status check may not have completed',
+    }
+    const facts = {
+      ...healthy,
+      ...withApi({
+        nodes: [member('demo-control-plane', [starting]), member('demo-worker')],
+        pods: [pod('kindnet-x', { reason: 'ContainerCreating' }, 'kindnet'), pod('kindnet-y', missing, 'kindnet')],
+      }),
+    }
+    const found = creationCulprit({ code: 'IMAGE_NOT_FOUND', text: '', fault: undefined, facts })
+    expect(found?.code).toBe('NETWORK_NOT_READY')
+    expect(found?.line).toMatch(/on 1 of 2 nodes, demo-control-plane for one: .*pod kindnet-y: /)
+  })
+
   it('is what a service logged, where that is a known cause', () => {
     expect(culprit({}, '', inotify)).toMatchObject({
       line: 'node demo-worker cannot come up: containerd: too many open files',
