@@ -125,19 +125,24 @@ func (e *Enforcer) replace(a *admission) {
 }
 
 // Admit implements gate.Keeper. The announcement is noted before anything else: an agent that
-// is killed now must know it when it starts again.
+// is killed now must know it when it starts again. Notes are written under the lock only: what the
+// API tells of the same pod at this moment is noted as well, and the last word has to stay.
 func (e *Enforcer) Admit(ctx context.Context, announcement gate.Announcement) error {
 	a := &admission{Note: gate.Note{Announcement: announcement}}
-	if err := e.notes.Save(a.Note); err != nil {
-		return err
-	}
+	var failure error
 	(*receiver)(e).change(func(e *Enforcer) {
+		if failure = e.notes.Save(a.Note); failure != nil {
+			return
+		}
 		e.announced[a.Container] = a
 		if known := e.local[a.key()]; known != nil {
 			e.describe(known)
 		}
 		e.replace(a)
 	})
+	if failure != nil {
+		return failure
+	}
 	for {
 		e.mu.Lock()
 		reason, progress := e.missing(a, time.Now()), e.progress
@@ -176,7 +181,9 @@ func (e *Enforcer) missing(a *admission, now time.Time) string {
 
 // Dismiss implements gate.Keeper.
 func (e *Enforcer) Dismiss(container string) error {
+	var failure error
 	(*receiver)(e).change(func(e *Enforcer) {
+		failure = e.notes.Remove(container)
 		a := e.announced[container]
 		if a == nil {
 			return
@@ -187,7 +194,7 @@ func (e *Enforcer) Dismiss(container string) error {
 		}
 		e.replace(a)
 	})
-	return e.notes.Remove(container)
+	return failure
 }
 
 // recall takes over what an agent before has been told.

@@ -2,12 +2,20 @@ package enforce
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netns"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/org/k8s-platform/images/node-network/internal/nodes"
 	"github.com/org/k8s-platform/images/node-network/internal/nodestest"
@@ -41,5 +49,52 @@ func TestRunEndsWithTheSocketOfThePlugin(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("it goes on without a socket")
+	}
+}
+
+// TestAPodAnnouncedWhileTheAPITellsOfIt has a pod that is asked for again, as a runtime does that lost
+// patience, while the API tells of it: both are noted, and the note that stays says both.
+func TestAPodAnnouncedWhileTheAPITellsOfIt(t *testing.T) {
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	source, err := watch.NewSource(nodes.ClientOptions{Kubeconfig: nodestest.WriteKubeconfig(t, "127.0.0.1:1")}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory := t.TempDir()
+	e := New(Options{NodeName: "a", Resync: time.Hour, Namespace: netns.None(), RunDirectory: directory}, source, status.New(time.Now, status.NetworkPolicy), log)
+	announcement := gate.Announcement{Container: "c1", Namespace: "x", Name: "late", UID: "1", Addresses: []netip.Addr{netip.MustParseAddr("10.244.1.9")}}
+	patience, cancel := context.WithCancel(context.Background())
+	cancel() // nobody writes rules here: each question ends with what it waits for
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Add(1)
+		go func() {
+			defer asking.Done()
+			for range 50 {
+				if err := e.Admit(patience, announcement); !errors.Is(err, context.Canceled) {
+					t.Errorf("the answer is %v", err)
+					return
+				}
+			}
+		}()
+	}
+	last := ""
+	for i := range 200 {
+		last = strconv.Itoa(i)
+		(*receiver)(e).SetPod(&corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "x", Name: "late", UID: "1", Labels: map[string]string{"v": last}},
+			Spec:       corev1.PodSpec{NodeName: "a"},
+		})
+	}
+	asking.Wait()
+	notes, err := gate.NewNotes(directory).Load()
+	if err != nil || len(notes) != 1 || !notes[0].Described || notes[0].Labels["v"] != last {
+		t.Errorf("noted is %+v (%v), want the labels of the last version, %s", notes, err, last)
+	}
+	if err := e.Dismiss("c1"); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(directory, "pods")); len(left) != 0 {
+		t.Errorf("left: %v", left)
 	}
 }

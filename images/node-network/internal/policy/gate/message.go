@@ -69,7 +69,7 @@ type Notes struct{ directory string }
 // NewNotes uses the run directory given.
 func NewNotes(runDirectory string) Notes { return Notes{filepath.Join(runDirectory, "pods")} }
 
-// Save keeps a note, by rename: it is there whole or not at all.
+// Save keeps a note, by rename: it is there whole or not at all. One call at a time.
 func (n Notes) Save(a Note) error {
 	path, err := n.path(a.Container)
 	if err != nil {
