@@ -2,7 +2,7 @@ import { clusterInputs, commandLineText, specInputs } from '../../src/action/com
 import { defineAction } from '../../src/action/define-action.ts'
 import { rightsText } from '../../src/assert/rbac.ts'
 import { namespacePattern } from '../../src/kubernetes/names.ts'
-import { suites, verdicts } from '../../src/spec/schema.ts'
+import { failOnText, suites, verdicts } from '../../src/spec/schema.ts'
 
 export const contract = defineAction({
   name: 'assert',
@@ -37,7 +37,7 @@ export const contract = defineAction({
       type: 'choices',
       of: verdicts,
       spec: 'assertions.failOn',
-      description: 'Verdicts that fail the step. Default: `fail, inconclusive`.',
+      description: `Verdicts that fail the step; ${failOnText} Default: \`fail, inconclusive\`.`,
       example: 'fail',
     },
     'allow-skip': {

@@ -9,6 +9,8 @@ export interface Outcome {
   readonly observations?: { readonly [key: string]: Json }
   readonly timeToConvergeMs?: number
   readonly evidence?: readonly Evidence[]
+  /** Of an inconclusive one: what it looked through was lost, so that no `fail-on` may tolerate it. */
+  readonly lost?: boolean
 }
 
 /** Given to a running check. */

@@ -1,10 +1,9 @@
-import { ApiError } from '../kubernetes/api-error.ts'
-import { CancelledError, messageOf, NotReadyError, ToolkitError } from '../process/errors.ts'
+import { CancelledError, messageOf, NotReadyError, ToolkitError, UnsupportedError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { formatSeconds } from '../process/wait.ts'
 import type { Attempt, CheckRecord, Lane } from '../report/record.ts'
 import { type Check, type CheckContext, inconclusive, type Outcome } from './check.ts'
-import { describeRefusal, printRbac } from './refusal.ts'
+import { describeRefusal, isRefusal, printRbac } from './refusal.ts'
 
 export interface RunChecksOptions {
   /** Deadline of all checks together, milliseconds. */
@@ -16,11 +15,21 @@ export interface RunChecksOptions {
 const maxAttempts = 50
 const lanes: readonly Lane[] = ['parallel', 'exclusive', 'final']
 
-/** We could not look: the stream was lost, access was denied, the API server did not answer. */
+/** We could not look, and know why: nothing is there to be asked, or it did not say. */
 export class InconclusiveError extends ToolkitError {
   constructor(message: string, options: { readonly cause?: unknown; readonly hint?: string } = {}) {
     super(message, { code: 'INCONCLUSIVE', ...options })
   }
+}
+
+/** We could not look because what we looked through was lost, a stream above all. Whatever `fail-on` tolerates, this it does not. */
+export class LostError extends InconclusiveError {}
+
+/** False for what is an answer: a refusal, or what a check says on purpose. All else that is thrown is a way lost, or a defect of the check. */
+export function isLost(error: unknown): boolean {
+  if (error instanceof LostError) return true
+  const told = [InconclusiveError, UnsupportedError, CancelledError, NotReadyError]
+  return !isRefusal(error) && !told.some((kind) => error instanceof kind)
 }
 
 /**
@@ -128,6 +137,7 @@ async function runOne(
     reason: outcome.reason,
     observations: outcome.observations ?? {},
     evidence: outcome.evidence ?? [],
+    ...(outcome.lost === true ? { lost: true } : {}),
     ...(outcome.timeToConvergeMs === undefined ? {} : { timeToConvergeMs: Math.round(outcome.timeToConvergeMs) }),
   }
 }
@@ -135,13 +145,13 @@ async function runOne(
 /** A deadline missed is a finding; everything else that throws means we could not see. */
 function outcomeOfError(error: unknown): Outcome {
   if (error instanceof NotReadyError) return { verdict: 'fail', reason: error.message, evidence: hintOf(error) }
-  if (error instanceof ApiError && (error.status === 403 || error.status === 401)) {
+  if (isRefusal(error)) {
     return inconclusive(describeRefusal(error), { evidence: [{ text: error.message, command: printRbac }] })
   }
-  if (error instanceof CancelledError) return inconclusive(error.message)
-  if (error instanceof ToolkitError) return inconclusive(error.message, { evidence: hintOf(error) })
+  const lost = isLost(error)
+  if (error instanceof ToolkitError) return inconclusive(error.message, { evidence: hintOf(error), lost })
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return inconclusive(`the check itself broke: ${messageOf(error)}`, { evidence: [{ text: stack }] })
+  return inconclusive(`the check itself broke: ${messageOf(error)}`, { evidence: [{ text: stack }], lost })
 }
 
 function hintOf(error: ToolkitError): { text: string }[] {

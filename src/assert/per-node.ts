@@ -3,7 +3,7 @@ import { messageOf } from '../process/errors.ts'
 import type { Json } from '../report/record.ts'
 import { fail, inconclusive, type Outcome, pass } from './check.ts'
 import { type Converged, type Look, summarize } from './converge.ts'
-import { InconclusiveError } from './engine.ts'
+import { LostError } from './engine.ts'
 import type { Fleet, Probe } from './probe-pods.ts'
 
 /** What the same questions brought on every node. */
@@ -31,12 +31,12 @@ export async function askEverywhere(fleet: Fleet, requests: readonly ProbeReques
 
 /**
  * Nothing can be asked without a probe. Nodes without one are R1.probes' finding: the other nodes are looked at all the same.
- * @throws InconclusiveError when there is none at all.
+ * @throws LostError when there is none at all.
  */
 export function requireProbes(fleet: Fleet): void {
   if (fleet.probes.length > 0) return
   const why = fleet.missing.map(({ node, reason }) => `${node}: ${reason}`)
-  throw new InconclusiveError(`no probe pod answered: ${summarize(why)}`)
+  throw new LostError(`no probe pod answered: ${summarize(why)}`)
 }
 
 export interface NodeVerdictOptions<T> {
@@ -65,7 +65,7 @@ export function verdictOf<T>(options: NodeVerdictOptions<T>): Outcome {
     })
   }
   if (!seen.matched) return inconclusive('ended before the answer was confirmed', { observations })
-  if (lost.length > 0) return inconclusive(summarize(lost), { observations })
+  if (lost.length > 0) return inconclusive(summarize(lost), { observations, lost: true })
   const absent =
     fleet.missing.length === 0 ? '' : ` (not asked from ${fleet.missing.map(({ node }) => node).join(', ')})`
   return pass(`${options.reason} from ${fleet.probes.length} nodes${absent}`, {

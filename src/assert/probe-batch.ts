@@ -5,7 +5,7 @@ import type { ProbeBatch, ProbeRequest, ProbeResult } from '../probe/protocol.ts
 import { messageOf } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { formatSeconds, pause } from '../process/wait.ts'
-import { InconclusiveError } from './engine.ts'
+import { LostError } from './engine.ts'
 
 /** Runs a batch somewhere and resolves with what came back on the stream, whole or not. */
 export type Deliver = (batch: ProbeBatch, timeoutMs: number) => Promise<ExecResult>
@@ -16,7 +16,7 @@ export interface ProbeRunner {
   readonly place: string
   /**
    * One result per request, in order.
-   * @throws InconclusiveError when the stream was lost three times, ApiError when exec is not allowed: nothing can be said then.
+   * @throws LostError when the stream was lost three times, ApiError when exec is not allowed: nothing can be said then.
    */
   run(requests: readonly ProbeRequest[]): Promise<ProbeResult[]>
 }
@@ -63,7 +63,7 @@ export function createBatcher(host: Pick<Host, 'log' | 'signal'>, place: string,
         entry.resolve(
           entry.requests.map(({ id }) => {
             const result = results.get(`${i}/${id}`)
-            if (result === undefined) throw new InconclusiveError(`${place} gave no record for ${id}`)
+            if (result === undefined) throw new LostError(`${place} gave no record for ${id}`)
             return { ...result, id }
           }),
         )
@@ -113,7 +113,7 @@ async function deliverAll(
     if (host.signal.aborted) break
     if (attempt < transportAttempts) await pause(transportPauseMs * attempt, host.signal)
   }
-  throw new InconclusiveError(
+  throw new LostError(
     `${place}: ${requests.length - results.size} of ${requests.length} probe records did not come back: ${trouble}`,
     { hint: 'Look at the pod and its node; the API server must reach the kubelet on port 10250.' },
   )

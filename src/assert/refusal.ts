@@ -1,4 +1,4 @@
-import type { ApiError } from '../kubernetes/api-error.ts'
+import { ApiError } from '../kubernetes/api-error.ts'
 
 /** Shows what an account must be allowed; never run by us. */
 export const printRbac = 'k8s-platform assert --print-rbac'
@@ -6,6 +6,11 @@ export const printRbac = 'k8s-platform assert --print-rbac'
 /** The API server's sentence of refusal (k8s.io/apiserver, pkg/endpoints/handlers/responsewriters, ForbiddenMessage). */
 const sentence =
   /User "([^"]*)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)"| at the cluster scope)?/
+
+/** The API server knows what was asked and said no: the one thing that asking again, or somewhere else, does not change. */
+export function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError && (error.status === 403 || error.status === 401)
+}
 
 /** What we were not allowed to do, as a person would say it: `may not list pods in namespace shop`. */
 export function describeRefusal(error: ApiError): string {

@@ -7,7 +7,7 @@ import { type CheckRecord, type NodeRecord, type RunRecord, recordSchema, type V
 import { writeReports } from '../report/write.ts'
 import { InconclusiveError, runChecks } from './engine.ts'
 import type { AppUrls, SuiteEnvironment, Target } from './environment.ts'
-import { judgeRun } from './judge.ts'
+import { failOnOf, judgeRun } from './judge.ts'
 import type { Fleet } from './probe-pods.ts'
 import { type ProbeSession, startProbeSession } from './probe-session.ts'
 import { defaultSuites, selectChecks } from './suites.ts'
@@ -20,7 +20,7 @@ export interface RunSuitesOptions {
   readonly suites?: readonly string[]
   readonly target: Target
   readonly namespace: string
-  /** Verdicts that fail the run. Default fail and inconclusive. */
+  /** Verdicts that fail the run; `fail` always does. Default fail and inconclusive. */
   readonly failOn?: readonly Verdict[]
   /** Suites that were asked for and may nevertheless be skipped whole. */
   readonly allowSkip?: readonly string[]
@@ -148,9 +148,10 @@ async function run(host: Host, options: RunSuitesOptions, session: ProbeSession)
       ok: record.verdict === 'pass' || record.verdict === 'skipped',
     })
   }
+  const failOn = failOnOf(options.failOn)
   const judged = judgeRun(records, {
     requested,
-    failOn: options.failOn ?? ['fail', 'inconclusive'],
+    failOn,
     allowSkip: options.allowSkip ?? [],
     cancelled: host.signal.aborted,
   })
@@ -163,7 +164,7 @@ async function run(host: Host, options: RunSuitesOptions, session: ProbeSession)
     namespace,
     ...(await describeCluster(kubernetes)),
     suites,
-    failOn: options.failOn ?? ['fail', 'inconclusive'],
+    failOn,
     allowSkip: options.allowSkip ?? [],
     ...judged,
     checks: records,

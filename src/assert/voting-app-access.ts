@@ -2,7 +2,7 @@ import { ApiError } from '../kubernetes/api-error.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import type { KubeObject } from '../kubernetes/objects.ts'
 import { NotReadyError } from '../process/errors.ts'
-import { InconclusiveError } from './engine.ts'
+import { InconclusiveError, LostError } from './engine.ts'
 import type { SuiteEnvironment } from './environment.ts'
 import { isPodReady } from './explain-pod.ts'
 import { hostRunner } from './host-runner.ts'
@@ -60,7 +60,7 @@ export async function findRoute(
   const fleet = await environment.fleet()
   requireProbes(fleet)
   const probe = fleet.probes[0]
-  if (probe === undefined) throw new InconclusiveError('no probe pod answered')
+  if (probe === undefined) throw new LostError('no probe pod answered')
   // By address: a DNS that is down is D1's finding, and one finding is enough.
   const inCluster = (one: KubeObject): string => {
     const address: string = one['spec']?.clusterIP ?? ''
@@ -101,7 +101,7 @@ export class StatementError extends InconclusiveError {}
 /**
  * Runs one SQL statement in the Postgres pod and resolves with its rows, fields separated by `|`. SQL and its parameters come by stdin and `-v`, and values
  * are quoted by psql (`:'name'`).
- * @throws NotReadyError when there is no Ready pod, InconclusiveError when the stream is lost, StatementError when Postgres refuses the statement.
+ * @throws NotReadyError when there is no Ready pod, LostError when a stream is lost, StatementError when Postgres refuses the statement.
  */
 export async function query(
   place: AppPlace,
@@ -141,7 +141,7 @@ export async function query(
     timeoutMs: execMs,
   })
   if (answer.status === null)
-    throw new InconclusiveError(`psql in pod ${pod.metadata.name}: the exec stream ended without a verdict`)
+    throw new LostError(`psql in pod ${pod.metadata.name}: the exec stream ended without a verdict`)
   if (answer.status.exitCode !== 0) {
     // The worker makes its tables when it starts: before that nothing is counted, which is an answer.
     if (/relation "\w+" does not exist/.test(answer.stderr)) return []
@@ -166,7 +166,10 @@ async function setting(kubernetes: Kubernetes, pod: KubeObject, variable: string
     command: ['printenv', variable],
     timeoutMs: execMs,
   })
-  return answer.status?.exitCode === 0 ? answer.stdout.trim() : undefined
+  // It says nothing of the variable: a guess would be asked as another user, and the refusal taken for an answer.
+  if (answer.status === null)
+    throw new LostError(`printenv in pod ${pod.metadata.name}: the exec stream ended without a verdict`)
+  return answer.status.exitCode === 0 ? answer.stdout.trim() : undefined
 }
 
 function containerOf(pod: KubeObject): { container?: string } {

@@ -1,6 +1,6 @@
 import { providers } from '../cluster/provider.ts'
 import { stages } from '../pipeline/stages.ts'
-import { suites, verdicts } from '../spec/schema.ts'
+import { failOnText, suites, verdicts } from '../spec/schema.ts'
 import type { Flag } from './arguments.ts'
 
 type Flags = Readonly<Record<string, Flag>>
@@ -119,7 +119,7 @@ export const assertions: Flags = {
     of: verdicts,
     value: 'fail,inconclusive',
     spec: 'assertions.failOn',
-    description: 'Verdicts that fail the run.',
+    description: `Verdicts that fail the run; ${failOnText}`,
   },
   'allow-skip': {
     type: 'list',

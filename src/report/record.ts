@@ -50,6 +50,8 @@ export interface CheckRecord {
   readonly attempts: readonly Attempt[]
   /** It ran out of its time; such a check is never green. */
   readonly timedOut?: boolean
+  /** What it looked through was lost: a stream, the API server, its own code. The run of such a check is never green. */
+  readonly lost?: boolean
 }
 
 export interface NodeRecord {
@@ -70,11 +72,12 @@ export interface RunRecord {
   readonly serverVersion: string
   readonly nodes: readonly NodeRecord[]
   readonly suites: readonly string[]
+  /** `fail` is always among them. */
   readonly failOn: readonly Verdict[]
   readonly allowSkip: readonly string[]
-  /** The verdict of the run: `pass` only if something ran, nothing in `failOn` occurred and there are no problems. */
+  /** The verdict of the run: `pass` only if something passed, nothing in `failOn` occurred and there are no problems. */
   readonly verdict: 'pass' | 'fail'
-  /** What is wrong with the run as a whole: nothing ran, out of time, a suite asked for and skipped, cancelled. */
+  /** What is wrong with the run as a whole: nothing ran, nothing passed, out of time, a stream lost, a suite asked for and skipped, cancelled. */
   readonly problems: readonly string[]
   readonly checks: readonly CheckRecord[]
   readonly timings: readonly Timing[]

@@ -102,10 +102,13 @@ const app = z.strictObject({
 
 export const suites = ['readiness', 'dns', 'service-routing', 'vote-flow'] as const
 export const verdicts = ['fail', 'inconclusive', 'skipped'] as const
+/** What no list of them changes. */
+export const failOnText =
+  'a check that failed always does, named or not, as do a lost stream, a time-out and a run in which nothing passed.'
 
 const assertions = z.strictObject({
   suites: z.array(z.enum(suites)).min(1).optional().describe('Suites to run.'),
-  failOn: z.array(z.enum(verdicts)).min(1).optional().describe('Verdicts that fail the run.'),
+  failOn: z.array(z.enum(verdicts)).min(1).optional().describe(`Verdicts that fail the run; ${failOnText}`),
   allowSkip: z.array(z.enum(suites)).optional().describe('Suites that may be skipped.'),
   timeout: duration.optional(),
 })

@@ -113,7 +113,8 @@ export function resolveSettings(options: {
     assertions: {
       suites: assertions.suites ?? suites,
       suitesByName: assertions.suites !== undefined,
-      failOn: assertions.failOn ?? ['fail', 'inconclusive'],
+      // One is always among them: a check that failed is never tolerated.
+      failOn: [...new Set(['fail', ...(assertions.failOn ?? ['inconclusive'])] as const)],
       allowSkip: assertions.allowSkip ?? [],
       timeoutMs: parseDuration(assertions.timeout ?? '5m', 'assertions.timeout'),
     },

@@ -17,7 +17,10 @@ export async function countedOnce(
   // The queue is in order: once a later vote is stored, the repeat has been through as well.
   const marker = newVote(environment, 'marker', 'a')
   const sent = await send(route, marker)
-  if (!isAccepted(sent.http)) return inconclusive(`the vote after the repeat was not acknowledged: ${refusal(sent)}`)
+  if (!isAccepted(sent.http)) {
+    const why = `the vote after the repeat was not acknowledged: ${refusal(sent)}`
+    return inconclusive(why, { lost: sent.http === undefined })
+  }
   const seen = await arrival(context, environment, marker)
   if (!seen.matched)
     return notArrived(seen.differences.join('; '), seen.timeToConvergeMs, environment, { voteId: marker.voteId })

@@ -80,7 +80,7 @@ export async function stored(context: CheckContext, environment: SuiteEnvironmen
  */
 export async function databaseWrites(environment: SuiteEnvironment): Promise<Outcome> {
   const [readOnly, recovering] = (await query(environment, readOnlyState))[0]?.split('|') ?? []
-  if (readOnly === undefined) return inconclusive('Postgres did not say whether it takes writes')
+  if (readOnly === undefined) return inconclusive('Postgres did not say whether it takes writes', { lost: true })
   const evidence = [
     {
       text: 'Votes wait in Redis until Postgres takes writes again.',

@@ -76,7 +76,10 @@ export async function live(
   if (!isAccepted(trigger?.http)) {
     const why =
       trigger?.http === undefined ? (trigger?.detail ?? result?.detail) : `${trigger.http.status} ${trigger.http.body}`
-    return inconclusive(`the vote to watch for was not acknowledged: ${why}`, { observations })
+    return inconclusive(`the vote to watch for was not acknowledged: ${why}`, {
+      observations,
+      lost: trigger?.http === undefined,
+    })
   }
   const ours = Number(parse(trigger?.http)['sequence'])
   const at = frames.findIndex((frame) => scoresOf(frame).sequence >= ours)

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type Check, type Outcome, pass } from '../../../src/assert/check.ts'
 import { converge } from '../../../src/assert/converge.ts'
-import { InconclusiveError, runChecks } from '../../../src/assert/engine.ts'
-import { NotReadyError, ToolkitError } from '../../../src/process/errors.ts'
+import { InconclusiveError, LostError, runChecks } from '../../../src/assert/engine.ts'
+import { ApiError } from '../../../src/kubernetes/api-error.ts'
+import { NotReadyError, ToolkitError, UnsupportedError } from '../../../src/process/errors.ts'
 import { pause } from '../../../src/process/wait.ts'
 import { testHost } from '../../support/test-host.ts'
 
@@ -135,13 +136,18 @@ describe('engine', () => {
   })
 
   it.each([
-    [new NotReadyError('vote not ready after 5 s'), 'fail', 'vote not ready after 5 s'],
-    [new InconclusiveError('stream lost'), 'inconclusive', 'stream lost'],
-    [new ToolkitError('403', { code: 'KUBERNETES_API' }), 'inconclusive', '403'],
-    [new TypeError('x is undefined'), 'inconclusive', 'the check itself broke: x is undefined'],
-  ])('turns %s into a verdict', async (error, verdict, reason) => {
+    [new NotReadyError('vote not ready after 5 s'), 'fail', 'vote not ready after 5 s', undefined],
+    [new InconclusiveError('no Service vote'), 'inconclusive', 'no Service vote', undefined],
+    [new ApiError('GET /', 403, 'Forbidden', 'no'), 'inconclusive', 'GET /: 403 Forbidden: no', undefined],
+    [new UnsupportedError('has no such kind'), 'inconclusive', 'has no such kind', undefined],
+    [new LostError('stream lost'), 'inconclusive', 'stream lost', true],
+    [new ApiError('GET /', 503, 'Unavailable', 'etcd'), 'inconclusive', 'GET /: 503 Unavailable: etcd', true],
+    [new ToolkitError('hang up', { code: 'KUBERNETES_UNREACHABLE' }), 'inconclusive', 'hang up', true],
+    [new TypeError('x is undefined'), 'inconclusive', 'the check itself broke: x is undefined', true],
+  ])('turns %s into a verdict, and says what was lost', async (error, verdict, reason, lost) => {
     const [record] = await runChecks(testHost(), [check('a', () => Promise.reject(error))], options)
     expect(record).toMatchObject({ verdict, reason })
+    expect(record?.lost).toBe(lost)
   })
 
   it.each([

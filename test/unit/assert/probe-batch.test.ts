@@ -50,6 +50,7 @@ describe('probe batches', () => {
     // Exit code 0 and no record: what kubectl exec gives when the stream dies.
     const lost: Deliver = async () => ({ stdout: '', stderr: '', status: { exitCode: 0 } })
     await expect(createBatcher(testHost(), 'pod p', lost).run([request('a')])).rejects.toMatchObject({
+      name: 'LostError',
       code: 'INCONCLUSIVE',
       message: 'pod p: 1 of 1 probe records did not come back: the stream was not whole',
     })

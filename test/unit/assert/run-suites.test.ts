@@ -173,8 +173,10 @@ describe('runSuites', () => {
   it('judges, writes every report from the one record and removes its namespace', async () => {
     const kubernetes = cluster([node('a', true)])
     const reportDir = await mkdtemp(path.join(tmpdir(), 'report-'))
-    const record = await runSuites(await builtHost(), { ...options, kubernetes, suites: ['dns'], reportDir })
+    const asked = { ...options, kubernetes, suites: ['dns'], failOn: ['skipped'], reportDir } as const
+    const record = await runSuites(await builtHost(), asked)
     expect(record).toMatchObject({ schema: 'k8s-platform/assert-run/v1', suites: ['dns'], serverVersion: 'v1.34.3' })
+    expect(record.failOn).toEqual(['fail', 'skipped'])
     expect(JSON.parse(await readFile(path.join(reportDir, 'assertions.json'), 'utf8'))).toEqual(record)
     expect(kubernetes.deleted).toEqual([`Namespace k8s-platform-probe-${record.run}`])
     // DNS is asked from probe pods, so their own check belongs to the proof.

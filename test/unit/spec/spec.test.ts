@@ -90,6 +90,11 @@ describe('settings', () => {
     })
   })
 
+  it('fails a run on a check that failed, named or not', () => {
+    const { assertions } = settings('apiVersion: k8s-platform/v1\nassertions: { failOn: [skipped] }')
+    expect(assertions.failOn).toEqual(['fail', 'skipped'])
+  })
+
   const text = `apiVersion: k8s-platform/v1
 cluster: { workers: 2, registry: { port: 5001 } }
 assertions: { suites: [dns] }
