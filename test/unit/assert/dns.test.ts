@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { runChecks } from '../../../src/assert/engine.ts'
+import { LostError, runChecks } from '../../../src/assert/engine.ts'
 import { mergeNodes } from '../../../src/assert/per-node.ts'
 import { dnsChecks } from '../../../src/assert/suites/dns.ts'
 import { reverseName } from '../../../src/assert/suites/dns-questions.ts'
@@ -7,6 +7,7 @@ import { candidates, parseResolvConf } from '../../../src/probe/dns.ts'
 import type { DnsAnswer, DnsRequest } from '../../../src/probe/protocol.ts'
 import type { CheckRecord } from '../../../src/report/record.ts'
 import { testHost } from '../../support/test-host.ts'
+import { expectRed } from './expect-red.ts'
 import { fakeFleet, fakeKubernetes, service, slice, suiteEnvironment } from './fake-kubernetes.ts'
 
 const base = [
@@ -81,34 +82,49 @@ describe('D1', () => {
   })
 
   it.each([
-    [
-      'D1.headless',
-      'A probe-headless.probes',
-      { answers: ['10.244.0.9'] },
-      '10.244.0.9 instead of 10.244.0.9, 10.244.1.9',
-    ],
-    [
-      'D1.headless',
-      'A probe-headless.probes',
-      { answers: ['10.244.0.9', '10.244.1.9', '10.244.2.9'] },
-      'instead of 10.244.0.9, 10.244.1.9',
-    ],
-    ['D1.service', 'A web.', { answers: [], rcode: 'NXDOMAIN' }, 'NXDOMAIN instead of 10.96.0.8'],
-    ['D1.external-name', 'A probe-external', { aliases: [] }, 'no CNAME kubernetes.default.svc.cluster.local'],
-    [
-      'D1.srv',
-      'SRV _http._tcp.probe.',
-      { answers: ['0 100 81 probe.probes.svc.cluster.local'] },
-      'instead of 80 probe.probes',
-    ],
-    ['D1.ptr', 'PTR 9.1', { answers: ['other.example.com'] }, 'other.example.com instead of probe-headless-1.'],
-  ])('%s alone is red when %s is answered wrong', async (id, question, answer, reason) => {
+    {
+      turnsRed: 'D1.headless',
+      question: 'A probe-headless.probes',
+      answer: { answers: ['10.244.0.9'] },
+      reason: '10.244.0.9 instead of 10.244.0.9, 10.244.1.9',
+    },
+    {
+      turnsRed: 'D1.headless',
+      question: 'A probe-headless.probes',
+      answer: { answers: ['10.244.0.9', '10.244.1.9', '10.244.2.9'] },
+      reason: 'instead of 10.244.0.9, 10.244.1.9',
+    },
+    {
+      turnsRed: 'D1.service',
+      question: 'A web.',
+      answer: { answers: [], rcode: 'NXDOMAIN' },
+      reason: 'NXDOMAIN instead of 10.96.0.8',
+    },
+    {
+      turnsRed: 'D1.external-name',
+      question: 'A probe-external',
+      answer: { aliases: [] },
+      reason: 'no CNAME kubernetes.default.svc.cluster.local',
+    },
+    {
+      turnsRed: 'D1.srv',
+      question: 'SRV _http._tcp.probe.',
+      answer: { answers: ['0 100 81 probe.probes.svc.cluster.local'] },
+      reason: 'instead of 80 probe.probes',
+    },
+    {
+      turnsRed: 'D1.ptr',
+      question: 'PTR 9.1',
+      answer: { answers: ['other.example.com'] },
+      reason: 'other.example.com instead of probe-headless-1.',
+    },
+  ])('$turnsRed alone is red when $question is answered wrong', async ({ question, answer, ...planted }) => {
     const records = await run((request) =>
       !request.search && `${request.type} ${request.name}`.startsWith(question) ? answer : undefined,
     )
-    expect(verdicts(records)).toEqual([`${id} fail`])
-    expect(records[id]?.reason).toContain(reason)
-    expect(records[id]?.reason).toContain('over UDP and TCP')
+    expect(verdicts(records)).toEqual([`${planted.turnsRed} fail`])
+    expectRed(records[planted.turnsRed], planted)
+    expect(records[planted.turnsRed]?.reason).toContain('over UDP and TCP')
   })
 
   it('D1.search alone is red when a partial name does not resolve', async () => {
@@ -116,7 +132,10 @@ describe('D1', () => {
       request.search && request.name === 'probe.probes' ? { answers: [], rcode: 'NXDOMAIN' } : undefined,
     )
     expect(verdicts(records)).toEqual(['D1.search fail'])
-    expect(records['D1.search']?.reason).toContain('A probe.probes over UDP and TCP: NXDOMAIN instead of 10.96.0.7')
+    expectRed(records['D1.search'], {
+      turnsRed: 'D1.search',
+      reason: 'A probe.probes over UDP and TCP: NXDOMAIN instead of 10.96.0.7',
+    })
   })
 
   it('sees that only TCP fails, and from which node', async () => {
@@ -124,6 +143,19 @@ describe('D1', () => {
       request.name.startsWith('web.') && request.transport === 'tcp' && node === 'b' ? 'timeout' : undefined,
     )
     expect(records['D1.service']?.reason).toBe('A web.shop.svc.cluster.local over TCP: timeout after 2.0 s (from b)')
+  })
+
+  it('is inconclusive, and marked as lost, when one node’s records do not come back', async () => {
+    const records = await run((request, node) => {
+      if (request.name.startsWith('web.') && node === 'b') throw new LostError('the exec stream ended')
+      return undefined
+    })
+    expect(records['D1.service']).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'b: the exec stream ended',
+      lost: true,
+    })
+    expect(records['D1.ptr']).not.toHaveProperty('lost')
   })
 
   it('finds the one server of several that does not answer, and blames nothing else', async () => {

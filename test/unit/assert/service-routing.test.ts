@@ -5,6 +5,7 @@ import { serviceRoutingChecks } from '../../../src/assert/suites/service-routing
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import type { CheckRecord } from '../../../src/report/record.ts'
 import { testHost } from '../../support/test-host.ts'
+import { expectRed } from './expect-red.ts'
 import {
   type Answer,
   deployment,
@@ -69,10 +70,12 @@ describe('S1', () => {
             },
           }
         : { dial: 'connected' }
-    const { reason, verdict } = (await run([], answer))['S1.identity'] as CheckRecord
-    expect(verdict).toBe('fail')
-    expect(reason).toContain('the ClusterIP never reached probe-0, probe-1 (from a, b)')
-    expect(reason).toContain('the ClusterIP also reached probe-7 (from a, b)')
+    const record = (await run([], answer))['S1.identity']
+    expectRed(record, {
+      turnsRed: 'S1.identity',
+      reason: 'the ClusterIP never reached probe-0, probe-1 (from a, b)',
+    })
+    expect(record?.reason).toContain('the ClusterIP also reached probe-7 (from a, b)')
   })
 
   it('is red on the node whose dials fail, with the class', async () => {
@@ -95,9 +98,9 @@ describe('S1', () => {
         : healthy()(request, probe)
     const records = await run([web, webSlice, ...webPods], answer)
     expect(records['S1.backends']?.verdict).toBe('pass')
-    expect(records['S1.cluster-ip']).toMatchObject({
-      verdict: 'fail',
-      reason: expect.stringMatching(/^Service web .*: timeout after .* \(from b\)$/),
+    expectRed(records['S1.cluster-ip'], {
+      turnsRed: 'S1.cluster-ip',
+      reason: /^Service web .*: timeout after .* \(from b\)$/,
     })
   })
 
