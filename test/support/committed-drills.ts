@@ -3,6 +3,7 @@ import { type BrokenName, brokenApps } from './deploy/broken-apps.ts'
 import { deployRightRow, missingDeployRights } from './deploy/missing-rights.ts'
 import { brokenRow } from './deploy/run-broken.ts'
 import { assertionRow, type FaultName, faults } from './fault-table.ts'
+import { foreignFaults, foreignHealthy, foreignRow } from './foreign-faults.ts'
 import { drillsOf, lifeCycleRow, loneDrills, loneRow } from './life-cycle-drills.ts'
 import { limitedRow, missingRights } from './limited-account.ts'
 import { networkPolicyCases } from './network-policy-cases.ts'
@@ -17,6 +18,8 @@ export function committedDrills(): FaultRow[] {
   return [
     ...(Object.keys(faults) as FaultName[]).map(assertionRow),
     ...missingRights().map(limitedRow),
+    foreignHealthy,
+    ...foreignFaults.map(foreignRow),
     ...creationFaults.map((entry) => creationRow(entry)),
     retryRow,
     ...drillsOf().map(lifeCycleRow),

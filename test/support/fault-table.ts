@@ -152,8 +152,8 @@ export function assertionRow(name: FaultName): FaultRow {
   return { section: 'assertions', fault: name, expected: describeFault(faults[name]) }
 }
 
-/** For people: `red: R2.app, R4.database; skipped: R4.live`. */
-function describeFault({ red, skipped }: Fault): string {
+/** What a drill of the table, or one of its kind, must show. For people: `red: R2.app, R4.database; skipped: R4.live`. */
+export function describeFault({ red, skipped }: Fault): string {
   const then = skipped.length === 0 ? '' : `; skipped: ${[...skipped].sort().join(', ')}`
   return `red: ${Object.keys(red).sort().join(', ')}${then}; all else green`
 }

@@ -3,10 +3,13 @@ import { defaultProbeImage } from '../../src/assert/probe-pods.ts'
 import { restrictedContainer, restrictedPod } from '../../src/kubernetes/restricted-pod.ts'
 import type { DrillCluster } from '../e2e/cluster-fixture.ts'
 
+/** Name of its Deployment and of its Service, and its label `app`. */
+export const plainApp = 'plain'
+
 /** An app as anybody may have one: two pods that answer HTTP, a Service, a headless Service. */
 export function plainAppManifest(namespace: string): string {
-  const labels = { app: 'plain' }
-  const metadata = { name: 'plain', namespace }
+  const labels = { app: plainApp }
+  const metadata = { name: plainApp, namespace }
   const answer = 'require("http").createServer((_, out) => out.end("plain")).listen(8080)'
   const ports = [{ name: 'http', port: 80, targetPort: 8080 }]
   const container = {

@@ -6,6 +6,7 @@ import { reliabilityPage } from '../../../scripts/render-reliability.ts'
 import { brokenApps } from '../../support/deploy/broken-apps.ts'
 import { missingDeployRights } from '../../support/deploy/missing-rights.ts'
 import { faults } from '../../support/fault-table.ts'
+import { foreignFaults } from '../../support/foreign-faults.ts'
 import { missingRights } from '../../support/limited-account.ts'
 import { networkPolicyCases } from '../../support/network-policy-cases.ts'
 import { repository } from '../../support/test-host.ts'
@@ -77,7 +78,7 @@ it('every committed drill has a row of its own, which needs no test runner', asy
   expect(rows.every(({ fault, expected }) => fault !== '' && expected !== '')).toBe(true)
   const count = (section: string): number => rows.filter((one) => one.section === section).length
   expect(count('deployments')).toBe(Object.keys(brokenApps).length + missingDeployRights().length)
-  expect(count('assertions')).toBe(Object.keys(faults).length + missingRights().length)
+  expect(count('assertions')).toBe(Object.keys(faults).length + missingRights().length + foreignFaults.length + 1)
   expect(count('network policy')).toBeGreaterThan(networkPolicyCases.length)
 })
 

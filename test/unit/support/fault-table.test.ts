@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { selectChecks, suiteNames } from '../../../src/assert/suites.ts'
+import { defaultSuites, selectChecks, suiteNames } from '../../../src/assert/suites.ts'
 import { drills } from '../../support/drills.ts'
 import { type Fault, faults, redInUnitTests } from '../../support/fault-table.ts'
+import { foreignFaults } from '../../support/foreign-faults.ts'
 import { repository } from '../../support/test-host.ts'
 import { fakeKubernetes, suiteEnvironment } from '../assert/fake-kubernetes.ts'
 
@@ -29,6 +30,12 @@ describe('the fault table', () => {
         expect(Object.keys(red)).not.toContain(id)
       }
     }
+  })
+
+  it('names only checks that look at any app, where the cluster is foreign', () => {
+    const generic = selectChecks(defaultSuites('generic'), suiteEnvironment(fakeKubernetes([]))).map(({ id }) => id)
+    for (const { red, skipped } of foreignFaults.map(({ exactly }): Fault => exactly))
+      expect(generic).toEqual(expect.arrayContaining([...Object.keys(red), ...skipped]))
   })
 
   it('has a drill for each fault', () => {
