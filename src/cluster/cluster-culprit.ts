@@ -33,7 +33,7 @@ export function networkNotStarted({ facts, code }: Failure): Culprit | undefined
   const { api } = facts
   if (api === undefined) return undefined
   const agents = api.daemonSets.filter(
-    ({ metadata }) => metadata.namespace === 'kube-system' && metadata.name !== 'kube-proxy',
+    (daemonSet) => daemonSet.metadata.namespace === 'kube-system' && bringsNetwork(daemonSet),
   )
   const troubled = api.pods.filter(
     (pod) => agents.some((agent) => ownedBy(pod, agent)) && podTrouble(pod) !== undefined,
@@ -80,6 +80,12 @@ export function imageNotPulled({ facts }: Failure): Culprit | undefined {
     }
   }
   return undefined
+}
+
+/** A network's agent writes the CNI configuration of its node; kube-proxy and a log shipper beside it do not. */
+function bringsNetwork(daemonSet: KubeObject): boolean {
+  const volumes = (daemonSet['spec']?.template?.spec?.volumes ?? []) as readonly { hostPath?: { path?: string } }[]
+  return volumes.some(({ hostPath }) => hostPath?.path?.startsWith('/etc/cni') === true)
 }
 
 function notReadyMessage(node: KubeObject): string {

@@ -1,9 +1,9 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, it } from 'vitest'
+import { messageOf } from '../../src/process/errors.ts'
 import { type DrillCluster, drillCluster } from '../e2e/cluster-fixture.ts'
-import { recordFault } from '../support/fault-results.ts'
+import { greenRow, greenRuns } from '../support/fault-table.ts'
+import { proveFault } from '../support/prove-fault.ts'
 import { expectGreen } from '../support/run-drill.ts'
-
-const runs = 20
 
 let cluster: DrillCluster
 
@@ -12,26 +12,20 @@ beforeAll(async () => {
 })
 
 describe('on a healthy cluster', () => {
-  it(`${runs} runs in a row are green`, async () => {
-    const seconds: number[] = []
-    let failure: unknown
-    for (let i = 0; i < runs && failure === undefined; i++) {
-      const record = await cluster.assert()
-      seconds.push(Math.round(record.durationMs / 100) / 10)
-      try {
-        expectGreen(record)
-      } catch (error) {
-        failure = error
+  it(`${greenRuns} runs in a row are green`, () =>
+    proveFault(greenRow, async () => {
+      const seconds: number[] = []
+      const wrong: string[] = []
+      while (seconds.length < greenRuns && wrong.length === 0) {
+        const record = await cluster.assert()
+        seconds.push(Math.round(record.durationMs / 100) / 10)
+        try {
+          expectGreen(record)
+        } catch (error) {
+          wrong.push(messageOf(error))
+        }
       }
-    }
-    recordFault({
-      section: 'assertions',
-      fault: `nothing, ${runs} times in a row`,
-      expected: `${runs} green runs`,
-      seen: `${seconds.length - (failure === undefined ? 0 : 1)} green runs; ${Math.min(...seconds)} to ${Math.max(...seconds)} s each`,
-      held: failure === undefined,
-    })
-    if (failure !== undefined) throw failure
-    expect(seconds).toHaveLength(runs)
-  })
+      const green = seconds.length - wrong.length
+      return { seen: `${green} green runs; ${Math.min(...seconds)} to ${Math.max(...seconds)} s each`, wrong }
+    }))
 })

@@ -152,6 +152,14 @@ export function assertionRow(name: FaultName): FaultRow {
   return { section: 'assertions', fault: name, expected: describeFault(faults[name]) }
 }
 
+/** Runs in a row without a fault. */
+export const greenRuns = 20
+export const greenRow: FaultRow = {
+  section: 'assertions',
+  fault: `nothing, ${greenRuns} times in a row`,
+  expected: `${greenRuns} green runs`,
+}
+
 /** What a drill of the table, or one of its kind, must show. For people: `red: R2.app, R4.database; skipped: R4.live`. */
 export function describeFault({ red, skipped }: Fault): string {
   const then = skipped.length === 0 ? '' : `; skipped: ${[...skipped].sort().join(', ')}`

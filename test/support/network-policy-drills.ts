@@ -40,17 +40,17 @@ export const changeDrills: readonly PolicyDrill[] = [
   },
   {
     name: 'label of a pod set and removed',
-    expected: 'followed, both ways, by every dial from 5 s after the API’s answer on at the latest',
+    expected: 'followed, both ways, by every dial from 1 s after the API’s answer on at the latest',
     run: podLabelFollowed,
   },
   {
     name: 'label of a namespace set and removed',
-    expected: 'followed, both ways, by every dial from 5 s after the API’s answer on at the latest',
+    expected: 'followed, both ways, by every dial from 1 s after the API’s answer on at the latest',
     run: namespaceLabelFollowed,
   },
   {
     name: 'policy created and deleted',
-    expected: 'denied, then allowed again, by every dial from 5 s after the API’s answer on at the latest',
+    expected: 'denied, then allowed again, by every dial from 1 s after the API’s answer on at the latest',
     run: policyFollowed,
   },
   {

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log"
 	"strings"
-	"time"
 
 	"github.com/mattfenwick/cyclonus/pkg/connectivity"
 	"github.com/mattfenwick/cyclonus/pkg/connectivity/probe"
@@ -24,12 +23,6 @@ import (
 // dials its own Service differs, and this setting of its own leaves that out.
 const ignoreLoopback = true
 
-// A case takes about twenty seconds, five times as long on a busy machine.
-const (
-	caseLimit = 3 * time.Minute
-	tries     = 3
-)
-
 var (
 	namespaces = []string{"x", "y", "z"}
 	pods       = []string{"a", "b", "c"}
@@ -37,25 +30,27 @@ var (
 )
 
 func main() {
-	junit := flag.String("junit", "", "file for the results")
+	junit := flag.String("junit", "", "file for the result")
 	include := flag.String("include", "", "only cases with one of these tags, separated by commas")
 	exclude := flag.String("exclude", "", "no case with one of these tags")
 	protocols := flag.String("protocols", "TCP,UDP", "protocols the pods serve")
-	list := flag.Bool("list", false, "print what would run, and stop")
+	number := flag.Int("case", 0, "the case to run, from 1; without it their number is printed")
 	flag.Parse()
-	if err := run(*junit, split(*include), split(*exclude), split(*protocols), *list); err != nil {
+	if err := run(*junit, split(*include), split(*exclude), split(*protocols), *number); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(junit string, include, exclude, protocols []string, list bool) error {
+// run has one case per process: cyclonus puts no limit on its execs, and what waits for one whose
+// stream is lost ends with the process, not before.
+func run(junit string, include, exclude, protocols []string, number int) error {
 	if err := generator.ValidateTags(append(append([]string{}, include...), exclude...)); err != nil {
 		return err
 	}
 	// Any address will do to count cases; the cases of ipBlock are made around it.
 	address := "10.0.0.1"
 	var interpreter *connectivity.Interpreter
-	if !list {
+	if number > 0 {
 		kubernetes, err := kube.NewKubernetesForContext("")
 		if err != nil {
 			return err
@@ -85,37 +80,23 @@ func run(junit string, include, exclude, protocols []string, list bool) error {
 		})
 	}
 	cases := generator.NewTestCaseGenerator(true, address, namespaces, include, exclude).GenerateTestCases()
-	fmt.Printf("%d cases\n", len(cases))
-	if list {
+	if number == 0 {
+		fmt.Println(len(cases))
 		return nil
 	}
+	if number > len(cases) {
+		return fmt.Errorf("no case %d: there are %d", number, len(cases))
+	}
+	testCase := cases[number-1]
+	result := interpreter.ExecuteTestCase(testCase)
+	if result.Err != nil {
+		return fmt.Errorf("case %d, %s: %w", number, testCase.Description, result.Err)
+	}
 	printer := &connectivity.Printer{JunitResultsFile: junit, IgnoreLoopback: ignoreLoopback}
-	for i, testCase := range cases {
-		result, err := execute(interpreter, testCase)
-		if err != nil {
-			return fmt.Errorf("case %d, %s: %w", i+1, testCase.Description, err)
-		}
-		printer.PrintTestCaseResult(result)
-		fmt.Printf("finished %d of %d: %s: passed %t\n", i+1, len(cases), testCase.Description, result.Passed(ignoreLoopback))
-	}
+	printer.PrintTestCaseResult(result)
 	printer.PrintSummary()
+	fmt.Printf("finished %d of %d: %s: passed %t\n", number, len(cases), testCase.Description, result.Passed(ignoreLoopback))
 	return nil
-}
-
-// execute runs a case, again when it comes to no end: cyclonus puts no limit on its execs, and one
-// whose stream is lost is no verdict on a policy. Each try begins with a clean cluster.
-func execute(interpreter *connectivity.Interpreter, testCase *generator.TestCase) (*connectivity.Result, error) {
-	for try := 1; try <= tries; try++ {
-		done := make(chan *connectivity.Result, 1)
-		go func() { done <- interpreter.ExecuteTestCase(testCase) }()
-		select {
-		case result := <-done:
-			return result, result.Err
-		case <-time.After(caseLimit):
-			fmt.Printf("no end after %s, try %d of %d: %s\n", caseLimit, try, tries, testCase.Description)
-		}
-	}
-	return nil, fmt.Errorf("no end in %d tries of %s", tries, caseLimit)
 }
 
 func split(text string) []string {

@@ -8,11 +8,8 @@ import { programPod } from './manifests.ts'
 import { deleteAll, networkPolicy } from './play.ts'
 import type { DialLine } from './pod-program.ts'
 
-/**
- * From the API's answer until dials end the new way: with the dialling pod's own share, on a machine that runs a whole cluster. The agent's part, from the API to the kernel, is held
- * at a second by its own tests (images/node-network/policy_traffic_test.go).
- */
-const boundMs = 5_000
+/** From the API's answer until the first dial that ends the new way. */
+const boundMs = 1_000
 /** Dials in a row with the new verdict before it counts. */
 const steady = 20
 const everyMs = 25

@@ -39,11 +39,21 @@ function pod(name: string, waiting: object, owner?: string, image = 'registry.k8
   }
 }
 
-function daemonSet(name: string): KubeObject {
+function daemonSet(name: string, hostPath = '/etc/cni/net.d'): KubeObject {
   return {
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
     metadata: { name, namespace: 'kube-system' },
+    spec: {
+      template: {
+        spec: {
+          volumes: [
+            { name: 'tmp', emptyDir: {} },
+            { name: 'v', hostPath: { path: hostPath } },
+          ],
+        },
+      },
+    },
     status: { desiredNumberScheduled: 2, numberReady: 0 },
   }
 }
@@ -178,7 +188,7 @@ describe('the culprit of a failed creation', () => {
       'a cluster without network agent',
       withApi({
         nodes: [member('demo-control-plane', noNetwork), member('demo-worker', noNetwork)],
-        daemonSets: [daemonSet('kube-proxy')],
+        daemonSets: [daemonSet('kube-proxy', '/lib/modules'), daemonSet('log-shipper', '/var/log')],
       }),
       'NETWORK_NOT_READY',
       /^nothing provides the pod network: there is no DaemonSet for it, and 2 of 2 nodes wait$/,
@@ -266,6 +276,20 @@ describe('the culprit of a failed creation', () => {
     const found = creationCulprit({ code: 'IMAGE_NOT_FOUND', text: '', fault: undefined, facts })
     expect(found?.code).toBe('NETWORK_NOT_READY')
     expect(found?.line).toMatch(/on 1 of 2 nodes, demo-control-plane for one: .*pod kindnet-y: /)
+  })
+
+  it('is not the image of a DaemonSet that brings no network, where a node is not ready', () => {
+    const gone = { type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' }
+    const facts = {
+      ...healthy,
+      ...withApi({
+        nodes: [member('demo-control-plane'), member('demo-worker', [gone])],
+        pods: [pod('log-shipper-x', missing, 'log-shipper')],
+        daemonSets: [daemonSet('kindnet'), daemonSet('log-shipper', '/var/log')],
+      }),
+    }
+    const found = creationCulprit({ code: 'IMAGE_NOT_FOUND', text: '', fault: undefined, facts })
+    expect(found?.code).toBe('IMAGE_NOT_FOUND')
   })
 
   it('is what a service logged, where that is a known cause', () => {

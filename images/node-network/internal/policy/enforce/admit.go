@@ -131,6 +131,10 @@ func (e *Enforcer) Admit(ctx context.Context, announcement gate.Announcement) er
 	a := &admission{Note: gate.Note{Announcement: announcement}}
 	var failure error
 	(*receiver)(e).change(func(e *Enforcer) {
+		// Asked for again: what the API told of it stays true, also where the API has it no more.
+		if before := e.announced[a.Container]; before != nil && before.key() == a.key() && before.UID == a.UID {
+			a.Described, a.Labels, a.Ports, a.orphaned = before.Described, before.Labels, before.Ports, before.orphaned
+		}
 		if failure = e.notes.Save(a.Note); failure != nil {
 			return
 		}
