@@ -58,9 +58,10 @@ function world(manifests: readonly KubeObject[] = [own, other]) {
   const host = testHost({ exec, log })
   const client = () => ({ ...cluster.client(), serverTime: () => clock.now() })
   const helm = async () => '/tools/helm'
-  const deploy = (digests: Loaded) =>
+  const deploy = (digests: Loaded, setValues = {}) =>
     deployChart(host, client(), {
       ...request,
+      setValues,
       kubeconfig: '/kubeconfig',
       content: { kind: 'chart', chart, texts: [] },
       digests: new Map(Object.entries(digests)),
@@ -159,6 +160,16 @@ describe('a chart that runs an image of the job', () => {
     expect(runs).toHaveLength(2)
     // Nobody has edited anything.
     expect(log.join()).not.toContain('put right')
+  })
+
+  it('is left alone where something else of the chart changes', async () => {
+    const { cluster, deploy } = world()
+    await deploy(first)
+    expect(await deploy(first, { title: 'Shop' })).toMatchObject({
+      revision: 2,
+      objects: [{ change: 'unchanged' }, {}],
+    })
+    expect(noted(cluster, own)).toEqual({ object: 'sha256:aa', pods: undefined })
   })
 
   it('gets the digests of what `deploy` has loaded', async () => {
