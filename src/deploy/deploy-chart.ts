@@ -1,7 +1,6 @@
 import path from 'node:path'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { type KubeObject, refOf } from '../kubernetes/objects.ts'
-import { deadlineSignal } from '../process/deadline.ts'
 import { InputError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import type { AppliedObject } from './apply-objects.ts'
@@ -9,10 +8,11 @@ import { type Change, checkObjects, requestsAtOnce } from './check-objects.ts'
 import type { AppliedObjects } from './deploy-objects.ts'
 import { sameObject } from './drift.ts'
 import { givenValues, type HelmRelease, type HelmTarget, type HelmUpgrade, helmUpgrade } from './helm.ts'
-import { manifestObjects, releaseRecords } from './helm-record.ts'
+import { manifestObjects } from './helm-record.ts'
+import type { Digests } from './image-content.ts'
 import { inParallel } from './in-parallel.ts'
 import { sameRef } from './inventory.ts'
-import { type Connect, ensureNamespace, namespaceExists, removeNamespaces } from './namespace.ts'
+import { type Connect, ensureNamespace, namespaceExists } from './namespace.ts'
 import { withScopes } from './object-scopes.ts'
 import type { DeployContent } from './read-deployment.ts'
 import { applyRelease, digestOfInputs } from './release.ts'
@@ -26,6 +26,8 @@ export interface ChartRequest {
   readonly createNamespace: boolean
   readonly valuesFiles: readonly string[]
   readonly setValues: object
+  /** Of the job's images that were loaded. */
+  readonly digests?: Digests
   readonly dryRun: boolean
   readonly timeoutMs: number
   /** Finds helm; called only when there is something to do. */
@@ -34,23 +36,24 @@ export interface ChartRequest {
 }
 
 /**
- * A chart by Helm, without `--wait`: readiness is ours to judge. A release made from the same chart and values that the cluster still holds unchanged is left as it is.
+ * A chart by Helm, without `--wait`: readiness is ours to judge. A release made from the same chart, values and contents of loaded images that the cluster still holds
+ * unchanged is left as it is.
  */
 export async function deployChart(host: Host, kubernetes: Kubernetes, request: ChartRequest): Promise<AppliedObjects> {
   const { chart, version } = request.content.chart
   const namespace = request.namespace.name
   const upgrade = upgradeOf(request)
   if (request.dryRun) return plan(host, kubernetes, request)
-  const made = request.createNamespace && (await ensureNamespace(kubernetes, namespace))
+  const contents = [...(request.digests ?? [])].sort()
+  const made = [version ?? null, request.setValues, request.content.texts, ...(contents.length === 0 ? [] : [contents])]
+  const inputs = await digestOfInputs(chart, made)
   const { started, ...applied } = await applyRelease(host, kubernetes, {
     ...request,
     namespace,
+    namespaceMade: request.createNamespace && (await ensureNamespace(kubernetes, namespace)),
     upgrade,
     values: request.setValues,
-    inputs: await digestOfInputs(chart, [version ?? null, request.setValues, request.content.texts]),
-  }).catch(async (error: unknown) => {
-    if (made) await removeUnused(host, request)
-    throw error
+    inputs,
   })
   const objects = await inParallel(applied.objects, requestsAtOnce, async (object): Promise<AppliedObject> => {
     const live = (await kubernetes.get(refOf(object))) ?? object
@@ -80,19 +83,6 @@ function changeOf(before: readonly KubeObject[], live: KubeObject): Change {
   if (old === undefined || old.metadata.uid !== live.metadata.uid) return 'create'
   return sameObject(old, { ...live, apiVersion: old.apiVersion }) ? 'unchanged' : 'change'
 }
-
-/** Takes back the namespace made for a release that Helm has not even begun: it writes its record before any object. */
-async function removeUnused(host: Host, request: ChartRequest): Promise<void> {
-  const { release, namespace } = request
-  const begun = async (): Promise<boolean> => {
-    const kubernetes = await request.connect(deadlineSignal(lookMs))
-    return (await releaseRecords(kubernetes, namespace.name, release)).length > 0
-  }
-  // Who cannot tell leaves it.
-  if (!(await begun().catch(() => true))) await removeNamespaces(host, request.connect, [namespace.name])
-}
-
-const lookMs = 5_000
 
 /** What Helm would write now, which the server has been asked about; nothing is changed. */
 export async function renderChart(host: Host, request: ChartRequest): Promise<HelmRelease> {

@@ -84,7 +84,14 @@ export async function deploy(given: Host, request: DeployRequest, tools: DeployT
   const started = host.clock.monotonic()
   const applied = await host.timings.phase(`deploy ${release}`, () =>
     content.kind === 'chart'
-      ? deployChart(host, kubernetes, { ...request, ...cluster, content, helm: () => tools.helm(host), connect })
+      ? deployChart(host, kubernetes, {
+          ...request,
+          ...cluster,
+          content,
+          digests,
+          helm: () => tools.helm(host),
+          connect,
+        })
       : deployObjects(host, kubernetes, {
           ...request,
           objects: withImages(content.objects, request, digests),

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { type KubeObject, refOf } from '../kubernetes/objects.ts'
+import { deadlineSignal } from '../process/deadline.ts'
 import { InputError } from '../process/errors.ts'
 import type { Host } from '../process/host.ts'
 import { sha256OfFile } from '../tools/file-digest.ts'
@@ -12,8 +13,10 @@ import { requestsAtOnce } from './check-objects.ts'
 import { findDrift } from './drift.ts'
 import { digestOfFiles } from './folder-digest.ts'
 import { type HelmUpgrade, helmUpgrade } from './helm.ts'
-import { clearDeadOperation, manifestObjects } from './helm-record.ts'
+import { clearDeadOperation, manifestObjects, releaseRecords } from './helm-record.ts'
+import { type Digests, rollOutContent, staleContent } from './image-content.ts'
 import { inParallel } from './in-parallel.ts'
+import { type Connect, removeNamespaces } from './namespace.ts'
 import { withScopes } from './object-scopes.ts'
 
 /** What the release was made from: chart, values and images. */
@@ -23,11 +26,17 @@ export interface ReleaseRequest {
   readonly kubeconfig: string
   readonly context?: string
   readonly namespace: string
+  /** Whether the namespace was made for this release: it is taken back when Helm has not even begun. */
+  readonly namespaceMade: boolean
+  /** For taking it back, after a cancellation too. */
+  readonly connect: Connect
   readonly upgrade: Omit<HelmUpgrade, 'labels'>
   /** Given to Helm by stdin: they may hold secrets. */
   readonly values: object
   /** Everything that a release is made from, for telling whether it is the same; see {@link digestOfInputs}. */
   readonly inputs: string
+  /** Of images that were loaded under names that may have had another content before. */
+  readonly digests?: Digests
   /** Path of helm; asked for only when there is something to do. */
   readonly helm: () => Promise<string>
   /** For all of it, waiting for others' operations included; not for finding helm. */
@@ -45,22 +54,45 @@ export interface AppliedRelease {
   readonly started: number
 }
 
-/**
- * Installs or upgrades by Helm. A release made from the same, which the cluster still holds unchanged, is found so by reading the cluster and is left as it is; what
- * was deleted or edited meanwhile is named and put right.
- */
+/** As {@link upgradeRelease}; when Helm has not even begun, nothing is left of a namespace that was made for it. */
 export async function applyRelease(
   host: Host,
   kubernetes: Kubernetes,
   request: ReleaseRequest,
 ): Promise<AppliedRelease> {
-  const { namespace, upgrade, inputs } = request
+  try {
+    return await upgradeRelease(host, kubernetes, request)
+  } catch (error) {
+    if (request.namespaceMade) await removeUnused(host, request)
+    throw error
+  }
+}
+
+const lookMs = 5_000
+
+/** Helm writes its record before any object: without one the namespace was made for nothing. */
+async function removeUnused(host: Host, { namespace, upgrade, connect }: ReleaseRequest): Promise<void> {
+  const begun = async (): Promise<boolean> => {
+    const kubernetes = await connect(deadlineSignal(lookMs))
+    return (await releaseRecords(kubernetes, namespace, upgrade.release)).length > 0
+  }
+  // Who cannot tell leaves it.
+  if (!(await begun().catch(() => true))) await removeNamespaces(host, connect, [namespace])
+}
+
+/**
+ * Installs or upgrades by Helm. A release made from the same, which the cluster still holds unchanged, is found so by reading the cluster and is left as it is; what
+ * was deleted or edited meanwhile is named and put right.
+ */
+async function upgradeRelease(host: Host, kubernetes: Kubernetes, request: ReleaseRequest): Promise<AppliedRelease> {
+  const { namespace, upgrade, inputs, digests = new Map() } = request
   const began = host.clock.monotonic()
   const left = (since: number): number => Math.max(1, request.timeoutMs - (host.clock.monotonic() - since))
   const [latest] = await clearDeadOperation(host, kubernetes, namespace, upgrade.release, left(began))
   const former = latest === undefined ? [] : await withScopes(kubernetes, latest.objects())
   if (latest?.status === 'deployed' && latest.labels[inputsLabel] === inputs) {
-    const drifted = await findDrift(kubernetes, former)
+    const found = [await findDrift(kubernetes, former), await staleContent(kubernetes, former, digests)]
+    const drifted = [...new Set(found.flat())]
     if (drifted.length === 0) {
       host.log.info(`release ${upgrade.release} is as it should be (revision ${latest.revision})`)
       return { revision: latest.revision, objects: former, before: [], changed: false, started: began }
@@ -75,9 +107,24 @@ export async function applyRelease(
   const { kubeconfig, context } = request
   const target = { helm, kubeconfig, ...(context === undefined ? {} : { context }), namespace }
   const labelled = { ...upgrade, labels: { [inputsLabel]: inputs } }
+  const isNew = digests.size === 0 ? () => false : await newSince(kubernetes, before)
   const written = await helmUpgrade(host, target, labelled, request.values, left(started))
   const objects = await withScopes(kubernetes, manifestObjects(written.manifest, namespace))
+  await rollOutContent(kubernetes, objects, digests, isNew)
   return { revision: written.version, objects, before, changed: true, started }
+}
+
+/**
+ * Tells what is made from now on. Not being of the former release is not enough: an operation that was killed leaves objects that no record tells of, and Helm takes them
+ * over. Where the server's clock cannot be had nothing counts as new: one rollout too many rather than old pods.
+ */
+async function newSince(kubernetes: Kubernetes, before: readonly KubeObject[]): Promise<(live: KubeObject) => boolean> {
+  const now = await kubernetes.serverTime().catch(() => undefined)
+  return ({ metadata: { uid, creationTimestamp = '' } }) =>
+    now !== undefined &&
+    !before.some(({ metadata }) => metadata.uid === uid) &&
+    // Both in whole seconds, rounded down.
+    Date.parse(creationTimestamp) >= now.getTime()
 }
 
 /** Those of the objects that the cluster has, as it has them. */

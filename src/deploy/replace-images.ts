@@ -9,7 +9,7 @@ export interface ImageReplacement {
 }
 
 /** Tells on the pods which image content they were made for: the same tag with another content rolls out, too. */
-const contentAnnotation = 'k8s-platform/image-content'
+export const contentAnnotation = 'k8s-platform/image-content'
 
 /**
  * Replaces images in every container of every pod template, and marks templates that run one of the loaded images with its digest. What is replaced nowhere is
@@ -23,7 +23,6 @@ export function replaceImages(
   const used = new Set<string>()
   const replaced = objects.map((object) => {
     const change = (pod: Pod): Pod => {
-      const found: string[] = []
       const containers = (list: readonly Container[]): Container[] =>
         list.map((container) => {
           // What is no container the server refuses, and says so better.
@@ -31,23 +30,40 @@ export function replaceImages(
           const name = fullName(repositoryOf(container.image))
           const replacement = replacements.find((entry) => fullName(entry.name) === name)
           if (replacement !== undefined) used.add(replacement.name)
-          const image = replacement?.image ?? container.image
-          const digest = digests.get(canonical(image))
-          if (digest !== undefined) found.push(digest)
-          return replacement === undefined ? container : { ...container, image }
+          return replacement === undefined ? container : { ...container, image: replacement.image }
         })
       const spec = { ...pod.spec }
       for (const key of ['initContainers', 'containers'] as const) {
         const list = spec[key]
         if (Array.isArray(list)) spec[key] = containers(list as Container[])
       }
-      if (found.length === 0 || object.kind === 'Pod') return { ...pod, spec }
-      const content = [...new Set(found)].sort().join(',')
+      const content = contentIn(spec, digests)
+      if (content === undefined || object.kind === 'Pod') return { ...pod, spec }
       return { ...pod, metadata: withAnnotation(pod.metadata, content), spec }
     }
     return withPod(object, change)
   })
   return { objects: replaced, unused: replacements.filter(({ name }) => !used.has(name)).map(({ name }) => name) }
+}
+
+/** The content of loaded images that an object's pods are made from; undefined where they run none, and of a bare pod, which cannot be changed. */
+export function contentOf(object: KubeObject, digests: ReadonlyMap<string, string>): string | undefined {
+  let content: string | undefined
+  withPod(object, (pod) => {
+    content = contentIn(pod.spec ?? {}, digests)
+    return pod
+  })
+  return object.kind === 'Pod' ? undefined : content
+}
+
+function contentIn(spec: NonNullable<Pod['spec']>, digests: ReadonlyMap<string, string>): string | undefined {
+  const containers = [spec.initContainers, spec.containers].flatMap((list) =>
+    Array.isArray(list) ? (list as Container[]) : [],
+  )
+  const found = containers.flatMap((container) =>
+    typeof container?.image === 'string' ? (digests.get(canonical(container.image)) ?? []) : [],
+  )
+  return found.length === 0 ? undefined : [...new Set(found)].sort().join(',')
 }
 
 interface Container {

@@ -70,6 +70,8 @@ export async function deployVotingApp(
   const prepared = options.prepared ?? prepareVotingAppImages(host, { ...options, timeoutMs: imagesMs })
   const helm = Promise.resolve(options.helm ?? findHelm(host, options.imageSource, options.helmChoice))
   helm.catch(() => {})
+  const connectAgain = (signal: AbortSignal): Promise<Kubernetes> =>
+    connect({ ...host, signal, log: silentLogger }, cluster)
   const kubernetes = await connect(host, cluster)
   const chart = path.join(host.paths.assets, 'charts', 'voting-app')
   const images = await imageReferences(host, kubernetes, await prepared, options.registry)
@@ -77,8 +79,10 @@ export async function deployVotingApp(
 
   const values = deploymentValues(images, planned)
   const applied = await host.timings.phase('deploy the app', async () => {
-    await ensureNamespace(kubernetes, namespace, restrictedNamespace)
+    const namespaceMade = await ensureNamespace(kubernetes, namespace, restrictedNamespace)
     return applyRelease(host, kubernetes, {
+      namespaceMade,
+      connect: connectAgain,
       ...cluster,
       namespace,
       upgrade: { release, chart, values: [givenValues, ...(user === undefined ? [] : [user.file])] },
@@ -93,7 +97,7 @@ export async function deployVotingApp(
       what: 'voting app',
       objects: awaitedOf(applied.objects),
       timeoutMs: Math.max(1, options.timeoutMs - (host.clock.monotonic() - applied.started)),
-      connect: (signal) => connect({ ...host, signal, log: silentLogger }, cluster),
+      connect: connectAgain,
     }),
   )
   // Read afresh: a cluster that is being made may have told its host ports meanwhile, and the cluster may have chosen a NodePort.

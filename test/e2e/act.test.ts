@@ -2,12 +2,15 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { LoadedImage } from '../../src/cluster/load-images.ts'
+import { localImages } from '../../src/images/docker-image.ts'
 import { type ActRun, actFolders, runAct } from '../support/act.ts'
 import type { ActStep } from '../support/act-log.ts'
-import { failingWorkflow, teardownWorkflow, tourWorkflow } from '../support/act-workflows.ts'
+import { failingWorkflow, ownImage, ownNamespace, teardownWorkflow, tourWorkflow } from '../support/act-workflows.ts'
 import { runCli } from '../support/cli.ts'
 import { tracesOf } from '../support/cluster-traces.ts'
 import { type ShippedCommit, unpackCommit } from '../support/git-archive.ts'
+import { testHost } from '../support/test-host.ts'
 
 /**
  * The actions as a workflow of a user runs them: downloaded (an unpacked `git archive` of the commit), started by a runner (act, on this host), with nothing of this
@@ -132,10 +135,16 @@ describe('workflows-examples/quickstart.yml, as it is', () => {
 })
 
 describe('the action at the root', () => {
+  const host = testHost()
   let tour: ActRun
 
   beforeAll(async () => {
-    tour = await act('tour', { workflow: tourWorkflow(root), timeoutMs: 240_000 })
+    const busybox = (await localImages(host)).find(({ recipe }) => recipe === 'busybox')
+    if (busybox === undefined) throw new Error('no busybox in Docker for the job to build upon')
+    tour = await act('tour', { workflow: tourWorkflow(root, busybox.tag), timeoutMs: 300_000 })
+  })
+  afterAll(async () => {
+    await host.exec.run('docker', ['rmi', ownImage], { quiet: true, allowFailure: true })
   })
 
   it('goes as far as it is told, and hands the cluster to later steps', () => {
@@ -144,6 +153,11 @@ describe('the action at the root', () => {
       'Main spec: success',
       'Main cluster: success',
       'Main 2: success',
+      'Main build: success',
+      'Main load: success',
+      'Main own: success',
+      'Main runs: success',
+      'Main proof: success',
       'Post cluster: success',
     ])
     const { outputs, summary } = stepOf(tour, 'cluster')
@@ -155,6 +169,36 @@ describe('the action at the root', () => {
     for (const name of ['vote-url', 'result-url', 'verdict', 'passed']) expect(outputs[name] ?? '', name).toBe('')
     expect(asShown(summary)).toMatch(/^## ✅ k8s-platform$/m)
     expect(stepOf(tour, '2').log).toMatch(/^node\/kp-4711-job-[0-9a-f]{6}-control-plane\s*$/)
+  })
+
+  it('makes a cluster for any app: an image of the job is loaded, deployed and runs', () => {
+    const [image, ...others] = JSON.parse(stepOf(tour, 'load').outputs['loaded'] ?? '[]') as LoadedImage[]
+    const nodes = [expect.stringMatching(/^kp-4711-job-[0-9a-f]{6}-control-plane$/)]
+    expect(image).toMatchObject({ image: `docker.io/library/${ownImage}`, how: 'registry', nodes })
+    expect(others).toEqual([])
+
+    const { outputs, summary, log } = stepOf(tour, 'own')
+    expect(outputs).toMatchObject({ release: 'own', namespace: ownNamespace, revision: '1', changed: 'true' })
+    const made = { namespace: ownNamespace, name: 'own', change: 'create' }
+    const objects = JSON.parse(outputs['objects'] ?? '[]') as unknown[]
+    expect(objects).toHaveLength(2)
+    for (const kind of ['Deployment', 'Service'])
+      expect(objects).toContainEqual(expect.objectContaining({ ...made, kind }))
+    const url = expect.stringMatching(/^http:\/\/[\d.]+:\d+$/)
+    expect(JSON.parse(outputs['urls'] ?? '[]')).toEqual([expect.objectContaining({ port: 'http', url })])
+    // The step before had loaded it.
+    expect(log).toContain(`docker.io/library/${ownImage}: every node has it`)
+    expect(asShown(summary)).toMatch(/^## ✅ k8s-platform: /)
+    expect(stepOf(tour, 'runs').log.trim().split(/\r?\n/)).toEqual(['made by the job', image?.digest])
+  })
+
+  it('and any app is looked at by the checks that need nothing of ours', () => {
+    const { outputs, summary, annotations } = stepOf(tour, 'proof')
+    expect(outputs).toMatchObject({ verdict: 'pass', failed: '0', inconclusive: '0' })
+    expect(Number(outputs['passed'])).toBeGreaterThan(8)
+    expect(summary).toContain('S1.backends')
+    expect(summary).not.toContain('R4.')
+    expect(annotations.filter((text) => /^error/.test(text))).toEqual([])
   })
 
   it('leaves nothing when the job has ended', async () => {

@@ -161,6 +161,16 @@ describe('deploying the voting app', () => {
     expect(polls.calls.at(-1)).toContain(`--values=- --values=${valuesFile}`)
   })
 
+  it('leaves no namespace behind that it has made when Helm refuses, and one that was there as it was', async () => {
+    for (const there of [false, true]) {
+      const { cluster } = world()
+      if (there) cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'polls' } })
+      const exec = scriptedExec([[/helm upgrade/, { exitCode: 1, stderr: 'Error: refused' }]])
+      await expect(deploy({ cluster, host: testHost({ exec }) })).rejects.toThrow('refused')
+      expect(cluster.writes, String(there)).toEqual(there ? [] : ['create Namespace//polls', 'delete Namespace//polls'])
+    }
+  })
+
   it('says which values file it cannot read before it does anything', async () => {
     const polls = world()
     await expect(deploy(polls, { valuesFile: '/nowhere.yaml' })).rejects.toThrow(
