@@ -170,7 +170,7 @@ it('loads an image into a cluster without a registry by one stream', async () =>
   expect(await runOnEveryNode(kubernetes, { name: 'streamed', image, policy: 'Never' })).toBe(roles.length)
 })
 
-it('nodes and host pulled from the mirror, programs came from the page, and nothing else was asked for', async () => {
+it('nodes pulled from the mirror, the host asked it for the node image, programs came from the page, and nothing else was asked for', async () => {
   const got = (request: string): boolean => upstream.requests.some((line) => line.includes(request))
   expect(got('docker.io/kindest/node/manifests/sha256:')).toBe(true)
   for (const image of ['docker.io/library/redis', 'docker.io/library/postgres', 'ghcr.io/org/k8s-platform/vote'])
