@@ -1,5 +1,6 @@
 import { findRoute } from '../../src/assert/voting-app-access.ts'
-import type { KubeObject } from '../../src/kubernetes/objects.ts'
+import type { Kubernetes } from '../../src/kubernetes/client.ts'
+import type { KubeObject, ResourceKind } from '../../src/kubernetes/objects.ts'
 import { waitFor } from '../../src/process/wait.ts'
 import { app } from './drill-steps.ts'
 import type { Drill } from './drills.ts'
@@ -38,7 +39,7 @@ export const platformDrills = {
 
   async 'an APIService without a backend'({ kubernetes }, mend) {
     const name = `v1.${group}`
-    mend(() => kubernetes.delete({ ...apiService, name }))
+    mend(() => removed(kubernetes, apiService, name))
     await kubernetes.create({
       ...apiService,
       metadata: { name },
@@ -58,7 +59,7 @@ export const platformDrills = {
     // Two of one kind: the names of the second are not accepted.
     for (const plural of ['firsts', 'seconds']) {
       const name = `${plural}.${group}`
-      mend(() => kubernetes.delete({ ...crd, name }))
+      mend(() => removed(kubernetes, crd, name))
       await kubernetes.create(definition(plural))
       await kubernetes.until(`${name} judged`, crd, {}, said(name, 'NamesAccepted'))
     }
@@ -67,7 +68,7 @@ export const platformDrills = {
   // It is asked about no namespace there is, and nobody waits for its answer.
   async 'an admission webhook without a backend'({ kubernetes }, mend) {
     const name = group
-    mend(() => kubernetes.delete({ ...webhooks, name }))
+    mend(() => removed(kubernetes, webhooks, name))
     await kubernetes.create({
       ...webhooks,
       metadata: { name },
@@ -99,6 +100,21 @@ function definition(plural: string): KubeObject {
       versions: [{ name: 'v1', served: true, storage: true, schema }],
     },
   }
+}
+
+/** Gone, not only on its way: the garbage collector may be busy with the kinds that came and went, and the next drill would still see it. */
+async function removed(kubernetes: Kubernetes, kind: ResourceKind, name: string): Promise<void> {
+  await kubernetes.delete({ ...kind, name })
+  await kubernetes.until(
+    `${name} gone`,
+    kind,
+    {},
+    {
+      timeoutMs: 120_000,
+      done: (all) => all.every(({ metadata }) => metadata.name !== name),
+      explain: () => 'it is still being deleted',
+    },
+  )
 }
 
 /** Done when the object of that name has the condition, whatever it says. */
