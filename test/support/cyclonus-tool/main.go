@@ -71,7 +71,9 @@ func run(junit string, include, exclude, protocols []string, number int) error {
 		interpreter = connectivity.NewInterpreter(kubernetes, resources, &connectivity.InterpreterConfig{
 			ResetClusterBeforeTestCase:       true,
 			VerifyClusterStateBeforeTestCase: true,
-			KubeProbeRetries:                 1,
+			// Ninety dials at once, each with a second: on two cores one or another is late. What a
+			// policy lets through or holds back wrongly is wrong each time.
+			KubeProbeRetries: 3,
 			// A change must be obeyed within a second.
 			PerturbationWaitSeconds: 1,
 			BatchJobs:               true,
