@@ -1,4 +1,3 @@
-import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { deploy as deployAny } from '../../../src/deploy/deploy.ts'
 import { deployChart } from '../../../src/deploy/deploy-chart.ts'
@@ -8,6 +7,7 @@ import { isMapping } from '../../../src/process/is-mapping.ts'
 import { scriptedExec } from '../../support/scripted-exec.ts'
 import { recordingLogger, testHost } from '../../support/test-host.ts'
 import { FakeCluster } from './fake-kubernetes.ts'
+import { helmRecord } from './helm-record-fixture.ts'
 
 const annotation = 'k8s-platform/image-content'
 const began = '2026-11-21T10:00:00Z'
@@ -102,18 +102,14 @@ function made(object: KubeObject, creationTimestamp: string): KubeObject {
   return { ...object, metadata: { ...metadata, uid: `uid of ${metadata.name}`, creationTimestamp, generation: 1 } }
 }
 
-function recordOf(version: number, manifest: string, inputs: string): KubeObject {
-  const known = { owner: 'helm', name: 'app', version: String(version), status: 'deployed' }
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: {
-      name: `sh.helm.release.v1.app.v${version}`,
-      namespace: 'shop',
-      labels: { ...known, 'k8s-platform.inputs': inputs },
-    },
-    data: { release: Buffer.from(gzipSync(JSON.stringify({ manifest })).toString('base64')).toString('base64') },
-  }
+function recordOf(revision: number, manifest: string, inputs: string): KubeObject {
+  return helmRecord({
+    release: 'app',
+    namespace: 'shop',
+    revision,
+    manifest,
+    labels: { 'k8s-platform.inputs': inputs },
+  })
 }
 
 function liveOf(cluster: FakeCluster, { kind, metadata }: KubeObject): KubeObject | undefined {

@@ -1,10 +1,10 @@
-import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { type ChartRequest, deployChart } from '../../../src/deploy/deploy-chart.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
 import { scriptedExec } from '../../support/scripted-exec.ts'
 import { testHost } from '../../support/test-host.ts'
 import { FakeCluster } from './fake-kubernetes.ts'
+import { helmRecord } from './helm-record-fixture.ts'
 
 const config = (name: string, x: string): KubeObject => ({
   apiVersion: 'v1',
@@ -15,13 +15,7 @@ const config = (name: string, x: string): KubeObject => ({
 
 function record(revision: number, objects: readonly KubeObject[], status = 'deployed'): KubeObject {
   const manifest = objects.map((object) => JSON.stringify(object)).join('\n---\n')
-  const labels = { owner: 'helm', name: 'app', version: String(revision), status }
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: `sh.helm.release.v1.app.v${revision}`, namespace: 'shop', labels },
-    data: { release: Buffer.from(gzipSync(JSON.stringify({ manifest })).toString('base64')).toString('base64') },
-  }
+  return helmRecord({ release: 'app', namespace: 'shop', revision, manifest, status })
 }
 
 function request(cluster: FakeCluster): ChartRequest {

@@ -1,4 +1,3 @@
-import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { findDrift } from '../../../src/deploy/drift.ts'
 import {
@@ -18,6 +17,7 @@ import type { RunOptions } from '../../../src/process/exec.ts'
 import { scriptedExec } from '../../support/scripted-exec.ts'
 import { testHost } from '../../support/test-host.ts'
 import { FakeCluster } from './fake-kubernetes.ts'
+import { helmRecord } from './helm-record-fixture.ts'
 
 const target: HelmTarget = {
   helm: '/tools/helm',
@@ -125,24 +125,8 @@ const manifest =
   'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n# only a comment\n---\napiVersion: v1\nkind: Service\nmetadata: {name: b, namespace: other}\n'
 
 function record(revision: number, status: string, modifiedAt: number): KubeObject {
-  const helms = gzipSync(JSON.stringify({ manifest })).toString('base64')
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: {
-      name: `sh.helm.release.v1.shop.v${revision}`,
-      namespace: 'shop',
-      labels: {
-        owner: 'helm',
-        name: 'shop',
-        version: String(revision),
-        status,
-        modifiedAt: String(modifiedAt),
-        inputs: 'abc',
-      },
-    },
-    data: { release: Buffer.from(helms).toString('base64') },
-  }
+  const labels = { modifiedAt: String(modifiedAt), inputs: 'abc' }
+  return helmRecord({ release: 'shop', namespace: 'shop', revision, manifest, status, labels })
 }
 
 describe("Helm's records", () => {

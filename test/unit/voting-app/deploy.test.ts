@@ -1,6 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { urlResolver } from '../../../src/deploy/node-port-urls.ts'
 import type { KubeObject } from '../../../src/kubernetes/objects.ts'
@@ -11,6 +10,7 @@ import { plannedUrls, readUserValues } from '../../../src/voting-app/values.ts'
 import { scriptedExec } from '../../support/scripted-exec.ts'
 import { recordingLogger, repository, testHost } from '../../support/test-host.ts'
 import { FakeCluster } from '../deploy/fake-kubernetes.ts'
+import { helmRecord } from '../deploy/helm-record-fixture.ts'
 
 const node: KubeObject = {
   apiVersion: 'v1',
@@ -64,23 +64,8 @@ function world(): { cluster: FakeCluster; host: Host; values: string[]; calls: s
         cluster.put(...released)
         const inputs = /k8s-platform\.inputs=(\w+)/.exec(line)?.[1] ?? ''
         const version = values.length
-        const data = gzipSync(JSON.stringify({ manifest })).toString('base64')
-        cluster.put({
-          apiVersion: 'v1',
-          kind: 'Secret',
-          metadata: {
-            name: `sh.helm.release.v1.voting-app.v${version}`,
-            namespace: 'polls',
-            labels: {
-              owner: 'helm',
-              name: 'voting-app',
-              status: 'deployed',
-              version: String(version),
-              'k8s-platform.inputs': inputs,
-            },
-          },
-          data: { release: Buffer.from(data).toString('base64') },
-        })
+        const labels = { 'k8s-platform.inputs': inputs }
+        cluster.put(helmRecord({ release: 'voting-app', namespace: 'polls', revision: version, manifest, labels }))
         return JSON.stringify({ name: 'voting-app', version, manifest, info: { status: 'deployed' } })
       },
     ],
